@@ -1,0 +1,57 @@
+/** Codes that a peer sees on the wire (WIRE §2) followed by those that only a caller or the command line sees. */
+export type ErrorCode =
+  | "BAD_FRAME"
+  | "FORBIDDEN"
+  | "OVERLOAD"
+  | "UNKNOWN_OFFSET"
+  | "TOO_LARGE"
+  | "DUPLICATE_REF"
+  | "UNAUTHENTICATED"
+  | "NOT_FOUND"
+  | "TIMEOUT"
+  | "UNAVAILABLE"
+  | "CONFIG"
+  | "IO"
+  | "CLOSED"
+  | "INTERNAL";
+
+/** What a BusbarError may carry besides its message. */
+export interface BusbarErrorOptions {
+  /** What brought it about; goes to the log, never to a peer. */
+  readonly cause?: unknown;
+  /** Whether the same call may succeed later without anybody changing anything. Default: true for OVERLOAD, TIMEOUT, UNAVAILABLE and IO. */
+  readonly retryable?: boolean;
+}
+
+const retryableCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["OVERLOAD", "TIMEOUT", "UNAVAILABLE", "IO"]);
+
+/**
+ * What a caller is expected to handle. Branch on `code`, never on the text. Misuse of an API is a TypeError, RangeError or
+ * SyntaxError instead.
+ */
+export class BusbarError extends Error {
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, options: BusbarErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "BusbarError";
+    this.code = code;
+    this.retryable = options.retryable ?? retryableCodes.has(code);
+  }
+}
+
+/** The error's code, or INTERNAL for anything that is not a BusbarError. */
+export function errorCode(error: unknown): ErrorCode {
+  return error instanceof BusbarError ? error.code : "INTERNAL";
+}
+
+/** One line for the log: the message of the error and of each cause below it. */
+export function errorText(error: unknown): string {
+  const parts: string[] = [];
+  for (let at: unknown = error, depth = 0; at !== undefined && at !== null && depth < 5; depth++) {
+    parts.push(at instanceof Error ? at.message || at.name : String(at));
+    at = at instanceof Error ? at.cause : undefined;
+  }
+  return parts.join(": ");
+}

@@ -1,0 +1,48 @@
+/** How one plugin instance stands. */
+export interface InstanceStatus {
+  readonly id: string;
+  /** The plugin's name. */
+  readonly use: string;
+  readonly state: "starting" | "running" | "restarting" | "failed" | "stopped";
+  /** Whether the gateway is not ready without it. */
+  readonly required: boolean;
+  /** Restarts since the gateway started. */
+  readonly restarts: number;
+  /** Why it is not running. */
+  readonly reason?: string;
+  /** What it listens on or connects to, as it announced. */
+  readonly addresses: readonly Announcement[];
+}
+
+/** What a plugin says that it listens on, for the start-up table and /api/plugins. */
+export interface Announcement {
+  /** What is there, such as "OPC UA server". */
+  readonly what: string;
+  /** Where: a URL. */
+  readonly url: string;
+}
+
+/** One box of the flow picture. */
+export interface FlowNode {
+  readonly id: string;
+  readonly kind: "plugin" | "route" | "bus";
+  readonly label: string;
+}
+
+/** The composed flow: who sends to whom, along which topics. */
+export interface Flow {
+  readonly nodes: readonly FlowNode[];
+  readonly edges: readonly { readonly from: string; readonly to: string; readonly label: string }[];
+}
+
+/** What runs here: for /readyz, /metrics, /api/plugins, /api/flows. */
+export interface Gateway {
+  /** Milliseconds since the Unix epoch. */
+  readonly started: number;
+  plugins(): readonly InstanceStatus[];
+  flow(): Flow;
+  /** All metrics in Prometheus text format. */
+  metrics(): string;
+  /** Undefined when every required plugin runs and the journal takes messages, else what is missing, a line each. */
+  notReady(): readonly string[] | undefined;
+}

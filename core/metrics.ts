@@ -1,0 +1,73 @@
+/** Label names and values of one series of a metric. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** A number that only grows. Adding is one field write: fit for every message of the hot path. */
+export interface Counter {
+  value: number;
+}
+
+/**
+ * Where a plugin registers what it counts; the http plugin serves them as Prometheus text. Names are `busbar_<what>_<unit>` with
+ * `_total` for counters, as Prometheus wants them. Series of a plugin that stops are removed with it.
+ */
+export interface Metrics {
+  /** The counter of that name and those labels, made at the first call. Keep the result; do not look it up per message. */
+  counter(name: string, help: string, labels?: Labels): Counter;
+  /** A value that is read when somebody asks. Returns the function that removes it. */
+  gauge(name: string, help: string, read: () => number, labels?: Labels): () => void;
+}
+
+interface Family {
+  readonly kind: "counter" | "gauge";
+  readonly help: string;
+  readonly series: Map<string, { read(): number }>;
+}
+
+/** All metrics of one process, without a dependency: prom-client costs some 350 ns an increment, a field write costs one. */
+export class MetricsRegistry implements Metrics {
+  readonly #families = new Map<string, Family>();
+  readonly #counters = new Map<string, Counter>();
+
+  counter(name: string, help: string, labels: Labels = {}): Counter {
+    const key = formatLabels(labels);
+    const known = this.#counters.get(name + key);
+    if (known) return known;
+    const counter: Counter = { value: 0 };
+    this.#counters.set(name + key, counter);
+    this.#family(name, help, "counter").series.set(key, { read: () => counter.value });
+    return counter;
+  }
+
+  gauge(name: string, help: string, read: () => number, labels: Labels = {}): () => void {
+    const key = formatLabels(labels);
+    const family = this.#family(name, help, "gauge");
+    const series = { read };
+    family.series.set(key, series);
+    return () => {
+      if (family.series.get(key) === series) family.series.delete(key);
+    };
+  }
+
+  /** Everything in the Prometheus text format 0.0.4. */
+  format(): string {
+    const lines: string[] = [];
+    for (const [name, family] of this.#families) {
+      if (family.series.size === 0) continue;
+      lines.push(`# HELP ${name} ${family.help.replace(/\\/g, "\\\\").replace(/\n/g, "\\n")}`, `# TYPE ${name} ${family.kind}`);
+      for (const [labels, series] of family.series) lines.push(`${name}${labels} ${series.read()}`);
+    }
+    return lines.join("\n") + "\n";
+  }
+
+  #family(name: string, help: string, kind: Family["kind"]): Family {
+    let family = this.#families.get(name);
+    if (!family) this.#families.set(name, (family = { kind, help, series: new Map() }));
+    if (family.kind !== kind) throw new TypeError(`Cannot register ${kind} "${name}": it is a ${family.kind}`);
+    return family;
+  }
+}
+
+function formatLabels(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n")}"`);
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}

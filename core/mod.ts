@@ -1,0 +1,27 @@
+/**
+ * The Busbar kernel: a message envelope, a bus that carries it, a journal behind the bus, sessions for remote peers, and plugins that are
+ * composed from a config file. A plugin is written with `definePlugin`, a device protocol with `defineAdapter`; `createKernel` runs a
+ * checked config. Everything a plugin may use is exported here; `@busbar/core/testkit` has what its tests need.
+ *
+ * @module
+ */
+export * from "./authority.ts";
+export * from "./bus.ts";
+export * from "./clock.ts";
+export * from "./codec.ts";
+export * from "./commands.ts";
+export * from "./envelope.ts";
+export * from "./errors.ts";
+export * from "./frame.ts";
+export * from "./gateway.ts";
+export * from "./journal.ts";
+export * from "./log.ts";
+export * from "./metrics.ts";
+export * from "./plugin.ts";
+export * from "./ports.ts";
+export * from "./route.ts";
+export * from "./schema.ts";
+export * from "./session/sessions.ts";
+export * from "./session/transport.ts";
+export * from "./topic.ts";
+export * from "./topic-index.ts";

@@ -1,0 +1,89 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Authority } from "./authority.ts";
+import type { Entry, Journal } from "./journal.ts";
+import type { Sessions } from "./session/sessions.ts";
+import type { Commands } from "./commands.ts";
+import type { Gateway } from "./gateway.ts";
+
+/** A typed role that one plugin provides and others need. The type parameter is what `needs` hands over. */
+export interface Port<T> {
+  readonly name: string;
+  /** Only there for the type checker. */
+  readonly type?: (value: T) => T;
+}
+
+/** A need that may stay unmet: the plugin then gets undefined. */
+export interface OptionalPort<T> {
+  readonly optional: Port<T>;
+}
+
+/** Names a role. Two plugins mean the same role when they hold the same name. */
+export function definePort<T>(name: string): Port<T> {
+  return { name };
+}
+
+/** Marks a need that a plugin can do without. */
+export function optional<T>(port: Port<T>): OptionalPort<T> {
+  return { optional: port };
+}
+
+/** Who a peer is and what it may do. */
+export const AuthorityPort: Port<Authority> = definePort("authority");
+/** The durable log behind the bus. */
+export const JournalPort: Port<Journal> = definePort("journal");
+/** The one HTTP server. */
+export const HttpPort: Port<Http> = definePort("http");
+/** What was stored, to be asked for. */
+export const StorePort: Port<Store> = definePort("store");
+/** Remote peers: the kernel provides it. */
+export const SessionsPort: Port<Sessions> = definePort("sessions");
+/** Commands and their states: the kernel provides it. */
+export const CommandsPort: Port<Commands> = definePort("commands");
+/** What runs here: the kernel provides it. */
+export const GatewayPort: Port<Gateway> = definePort("gateway");
+
+/** The shared HTTP server: a plugin hangs its own routes and protocol upgrades on it. */
+export interface Http {
+  /** Where it can be reached, such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** Serves every request whose path is `path` or lies below it with a fetch handler (a Hono app's `fetch`). Gone when the returned function is called. */
+  mount(path: string, fetch: (request: Request) => Response | Promise<Response>): () => void;
+  /** Takes over `Upgrade` requests to exactly `path`. The handler owns the socket. Gone when the returned function is called. */
+  upgrade(path: string, handler: (request: IncomingMessage, socket: Duplex, head: Buffer) => void): () => void;
+}
+
+/** A page of history. */
+export interface MessagePage {
+  readonly entries: readonly Entry[];
+  /** Hand it in as `cursor` for the next page; absent when this is the last one. */
+  readonly next?: string;
+}
+
+/** One value of one tag at one time. */
+export interface SeriesPoint {
+  /** Milliseconds since the Unix epoch, at the source. */
+  readonly time: number;
+  readonly value: number;
+}
+
+/** One device as the store knows it. */
+export interface DeviceRecord {
+  readonly id: string;
+  /** Milliseconds since the Unix epoch: the last sign of life. */
+  readonly lastSeen: number;
+  /** The last value of each tag. */
+  readonly values: Readonly<Record<string, { readonly value: number | string | boolean; readonly unit?: string; readonly quality: string; readonly timestamp: number }>>;
+}
+
+/** What was stored, to be asked for (WIRE §4). */
+export interface Store {
+  /** History: journal entries whose topic matches, oldest first. `since` and `until` are source times in ms, `limit` 1–10,000. @throws {RangeError} for a cursor that is none. */
+  messages(query: { readonly topic?: string; readonly since?: number; readonly until?: number; readonly limit: number; readonly cursor?: string }): Promise<MessagePage>;
+  /** The numeric values of a tag in `[since, until)`, in order of time, thinned to at most `points` (LTTB keeps the shape). */
+  series(query: { readonly device: string; readonly tag: string; readonly since: number; readonly until: number; readonly points: number }): Promise<{ readonly points: readonly SeriesPoint[]; readonly unit?: string }>;
+  /** Every device that ever reported, in order of id, from after `after`, at most `limit`. */
+  devices(query: { readonly after?: string; readonly limit: number }): Promise<readonly DeviceRecord[]>;
+  /** One device, or undefined. */
+  device(id: string): Promise<DeviceRecord | undefined>;
+}

@@ -1,0 +1,7 @@
+/**
+ * What a plugin's tests are made of: a clock that stands still, an authority that believes everybody, and one suite per interface of the kernel.
+ *
+ * @module
+ */
+export * from "./fake-clock.ts";
+export * from "./open-authority.ts";
