@@ -1,7 +1,11 @@
-import type { ConfigSchema, StepMessage } from "./plugin.ts";
 import type { Clock } from "./clock.ts";
+import type { CheckedRoute, Destination } from "./config/checked.ts";
+import { completeMessage, createMessage, type Draft, type Envelope } from "./envelope.ts";
+import { BusbarError } from "./errors.ts";
+import type { ConfigSchema, StepMessage } from "./plugin.ts";
+import { parseTemplate } from "./topic-template.ts";
 
-/** One stage of a route, for one route: takes a message, emits none, one or several. Synchronous. */
+/** One stage of a route, for one route: takes a message, emits none, one or several. Synchronous. The payload it is given is shared: a step that changes it makes a new one. */
 export type Step = (message: StepMessage, emit: (message: StepMessage) => void) => void;
 
 /** A kind of step, as core or a plugin offers it. */
@@ -11,4 +15,108 @@ export interface StepDefinition {
   readonly config: ConfigSchema;
   /** Makes the step for one route. `config` is checked. */
   create(config: never, context: { readonly clock: Clock }): Step;
+}
+
+/** What a route runs on; the kernel hands it in. */
+export interface RouteContext {
+  readonly clock: Clock;
+  /** Takes each message that goes to a topic; all of its fields are set, `msgid` too. Whether it is published or delivered is up to the kernel. */
+  publish(draft: Draft): void;
+  /** Takes each message that goes to the plugin instance `id`. */
+  sendTo(id: string, message: Envelope): void;
+}
+
+/** A route that is ready to run. */
+export interface CompiledRoute {
+  readonly name: string;
+  /** What to subscribe to. */
+  readonly pattern: string;
+  /**
+   * Sends one message through the steps, and what they emit onward, before it returns. Called from one place at a time.
+   * @throws whatever a step throws, and {BusbarError} BAD_FRAME when the topic that results is none.
+   */
+  handle(message: Envelope): void;
+}
+
+/** Routes that feed each other come back to themselves within a call of the bus; this deep it is taken for a circle. */
+const depthLimit = 16;
+
+/**
+ * Makes a checked route run. What it sends keeps `timestamp`, `qos`, `retain` and `expires` of its source unless a step changes them.
+ * Its `msgid` follows from the route and the source's `from` and `msgid`, so a source that is processed twice is deduplicated behind the
+ * route as well. A topic `type/id` makes `from` = id; `command/id` makes `to` = id and keeps the source's `from`.
+ */
+export function compileRoute(route: CheckedRoute, context: RouteContext): CompiledRoute {
+  const steps = route.steps.map((step) => step.definition.create(step.config as never, { clock: context.clock }));
+  const send = createSender(route.name, route.to, context);
+  let depth = 0;
+
+  const runFrom = (at: number, message: StepMessage, out: (message: StepMessage) => void): void => {
+    const step = steps[at];
+    if (step === undefined) out(message);
+    else step(message, (next) => runFrom(at + 1, next, out));
+  };
+
+  return {
+    name: route.name,
+    pattern: route.from,
+    handle(source) {
+      if (depth >= depthLimit) throw new BusbarError("CONFIG", `Cannot send "${source.topic}" through route "${route.name}": it has come back to the route ${depth} times`);
+      depth++;
+      try {
+        let count = 0;
+        runFrom(0, toStepMessage(source), (message) => send(source, message, count++));
+      } finally {
+        depth--;
+      }
+    },
+  };
+}
+
+function toStepMessage(source: Envelope): StepMessage {
+  const { type, payload, from, to, msgid, timestamp, qos, retain, expires, topic } = source;
+  return { type, payload, from, to, msgid, timestamp, qos, retain, expires, topic };
+}
+
+function createSender(name: string, destination: Destination, context: RouteContext): (source: Envelope, message: StepMessage, index: number) => void {
+  if (destination.kind === "plugin") {
+    return (source, draft, index) => {
+      const msgid = index === 0 ? source.msgid : deriveMsgid(name, source, index);
+      const message = createMessage({ ...draft, msgid });
+      completeMessage(message, { from: source.from, now: source.received, mint: () => msgid });
+      context.sendTo(destination.id, message);
+    };
+  }
+  const template = parseTemplate(destination.template);
+  return (source, draft, index) => {
+    const { type, id } = template.fill(draft.type, draft.to === "server" ? draft.from : draft.to);
+    const { payload, timestamp, qos, retain, expires } = draft;
+    const [from, to] = type === "command" ? [draft.from, id] : [id, "server"];
+    context.publish({ type, payload, from, to, msgid: deriveMsgid(name, source, index), timestamp, qos, retain, expires });
+  };
+}
+
+/** `<msgid>~<13 characters>`: the tail stands for route, sender and index, as several senders may meet in one topic. A msgid that would get longer than 64 bytes is hashed too. */
+function deriveMsgid(route: string, source: Envelope, index: number): string {
+  const tail = "~" + hash(`${route}\n${source.from}\n${index}`);
+  const whole = source.msgid + tail;
+  return whole.length <= 64 && (whole.length <= 21 || Buffer.byteLength(whole) <= 64) ? whole : hash(source.msgid) + hash(`\n${source.msgid}`) + tail;
+}
+
+/** 64 bits in 13 characters of base 36: two lanes of multiply and rotate, mixed at the end as in MurmurHash3's finalizer. */
+function hash(text: string): string {
+  let low = 0x9e3779b9;
+  let high = 0x85ebca6b;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    low = Math.imul(low ^ code, 0x01000193);
+    high = Math.imul((high << 13) | (high >>> 19), 5) + Math.imul(code ^ low, 0xcc9e2d51);
+  }
+  return (BigInt(mix(low ^ high)) * 0x1_0000_0000n + BigInt(mix(high ^ mix(low)))).toString(36).padStart(13, "0");
+}
+
+function mix(value: number): number {
+  let mixed = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
 }
