@@ -1,0 +1,162 @@
+import type { Authority, Principal } from "../authority.ts";
+import type { Bus } from "../bus.ts";
+import { createMessage, type Draft, type Envelope, type Message } from "../envelope.ts";
+import { BusbarError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { covers, speaksFor, topicOf } from "../topic.ts";
+import { deliverAsync, type PostOffice } from "./post-office.ts";
+
+/** What the buses of one gateway share. */
+export interface BusContext {
+  readonly office: PostOffice;
+  /** Resolved late: plugins get their bus before the one that provides the authority is set up. */
+  readonly authority: () => Authority;
+}
+
+/** The bus of a plugin: it may do everything, in the plugin's name. */
+export function createBus(context: BusContext, id: string, log?: Log): Bus {
+  const { office } = context;
+  const complete = (draft: Draft): Message => {
+    const message = createMessage(draft);
+    office.complete(message, id);
+    return message;
+  };
+  return {
+    publish: (draft) => office.publish(complete(draft)),
+    deliver: (draft) => deliverAsync(office, atLeastOnce(complete(draft))),
+    subscribe: (pattern, handler, options) => office.subscribe(pattern, handler, { ...options, ...(log && { log }) }),
+    consume: (name, pattern, handler, options) => office.consume(`${id}/${name}`, pattern, handler, { ...options, ...(log && { log }) }),
+    request: (draft, options) => request(context, complete(draft), options.signal),
+    ready: (signal) => office.ready(signal),
+    as: (principal) => new PrincipalBus(context, principal),
+  };
+}
+
+/**
+ * The bus of somebody who has been authenticated: every verb is checked against the authority, and `from` is stamped or checked.
+ * Answers are cached per topic until the authority says that they may have changed.
+ */
+export class PrincipalBus implements Bus {
+  readonly principal: Principal;
+  readonly #context: BusContext;
+  #allowed = new Map<string, boolean>();
+  #type = "";
+  #from = "";
+  #to = "";
+  #topic = "";
+
+  constructor(context: BusContext, principal: Principal) {
+    this.#context = context;
+    this.principal = principal;
+  }
+
+  /** Drops the cached rights; to be called when the authority changes. */
+  recheck(): void {
+    this.#allowed = new Map();
+    this.#topic = "";
+  }
+
+  publish(draft: Draft): boolean {
+    const message = createMessage(draft);
+    this.admit(message);
+    return this.#context.office.publish(message);
+  }
+
+  async deliver(draft: Draft): ReturnType<Bus["deliver"]> {
+    const message = atLeastOnce(createMessage(draft));
+    this.admit(message);
+    return deliverAsync(this.#context.office, message);
+  }
+
+  /**
+   * Stamps and checks a message and fills in what it lacks. The last topic is remembered, so a source that stays on one topic pays three comparisons.
+   * @throws {BusbarError} FORBIDDEN when it speaks for somebody else or where it may not.
+   */
+  admit(message: Message): void {
+    if (message.from === "") message.from = this.principal.id;
+    if (message.type === this.#type && message.from === this.#from && message.to === this.#to && this.#topic !== "") message.topic = this.#topic;
+    else this.#admitTopic(message);
+    this.#context.office.complete(message, message.from);
+  }
+
+  #admitTopic(message: Message): void {
+    const { id } = this.principal;
+    if (!speaksFor(id, message.from)) throw new BusbarError("FORBIDDEN", `Cannot publish as ${JSON.stringify(message.from)}: the session is ${JSON.stringify(id)}`);
+    const topic = topicOf(message.type, message.from, message.to);
+    if (!this.#may("publish", topic)) throw new BusbarError("FORBIDDEN", `Cannot publish on ${JSON.stringify(topic)}: no role of ${JSON.stringify(id)} grants it`);
+    this.#type = message.type;
+    this.#from = message.from;
+    this.#to = message.to;
+    message.topic = this.#topic = topic;
+  }
+
+  subscribe(...[pattern, handler, options]: Parameters<Bus["subscribe"]>): ReturnType<Bus["subscribe"]> {
+    this.checkSubscribe(pattern);
+    return this.#context.office.subscribe(pattern, handler, options);
+  }
+
+  consume(...[name, pattern, handler, options]: Parameters<Bus["consume"]>): ReturnType<Bus["consume"]> {
+    this.checkSubscribe(pattern);
+    return this.#context.office.consume(`${this.principal.id}/${name}`, pattern, handler, options);
+  }
+
+  request(draft: Draft, options: { readonly signal: AbortSignal }): Promise<Envelope> {
+    const message = createMessage(draft);
+    this.admit(message);
+    return request(this.#context, message, options.signal);
+  }
+
+  ready(signal: AbortSignal): Promise<void> {
+    return this.#context.office.ready(signal);
+  }
+
+  /** Only for somebody who already speaks for that id: rights can be given away, not gained. */
+  as(principal: Principal): Bus {
+    if (!speaksFor(this.principal.id, principal.id) || principal.roles.some((role) => !this.principal.roles.includes(role))) {
+      throw new BusbarError("FORBIDDEN", `Cannot act as ${JSON.stringify(principal.id)}: the session is ${JSON.stringify(this.principal.id)}`);
+    }
+    return new PrincipalBus(this.#context, principal);
+  }
+
+  /** @throws {BusbarError} FORBIDDEN when the whole pattern is not granted; BAD_FRAME when it is no pattern. */
+  checkSubscribe(pattern: string): void {
+    const { id } = this.principal;
+    if (covers(`command/${id}/#`, pattern) || covers(`ack/${id}/#`, pattern)) return; // one's own letter box (WIRE §1)
+    if (!this.#may("subscribe", pattern)) throw new BusbarError("FORBIDDEN", `Cannot subscribe to ${JSON.stringify(pattern.slice(0, 80))}: no role of ${JSON.stringify(id)} grants all of it`);
+  }
+
+  #may(action: "publish" | "subscribe", topic: string): boolean {
+    const key = action === "publish" ? topic : "?" + topic;
+    const known = this.#allowed.get(key);
+    if (known !== undefined) return known;
+    const allowed = this.#context.authority().can(this.principal, action, topic);
+    if (this.#allowed.size >= 1000) this.#allowed.clear();
+    this.#allowed.set(key, allowed);
+    return allowed;
+  }
+}
+
+function atLeastOnce(message: Message): Message {
+  if (message.qos === 0) message.qos = 1;
+  return message;
+}
+
+/** Sends a command and resolves with the first `ack` that names its msgid. */
+function request({ office }: BusContext, message: Message, signal: AbortSignal): Promise<Envelope> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => end(() => reject(signal.reason));
+    const answers = office.subscribe(`ack/${message.from}`, (answer) => {
+      const payload = answer.payload;
+      if (typeof payload === "object" && payload !== null && "msgid" in payload && payload.msgid === message.msgid) end(() => resolve(answer));
+    });
+    const end = (settle: () => void): void => {
+      answers.close();
+      signal.removeEventListener("abort", abort);
+      settle();
+    };
+    if (signal.aborted) return abort();
+    signal.addEventListener("abort", abort, { once: true });
+    if (message.qos === 0) office.publish(message);
+    else office.deliver(message, (error) => error !== undefined && end(() => reject(error)));
+  });
+}
