@@ -19,6 +19,7 @@ export * from "./frame.ts";
 export * from "./gateway.ts";
 export * from "./journal.ts";
 export * from "./log.ts";
+export * from "./memory-journal.ts";
 export * from "./metrics.ts";
 export * from "./plugin.ts";
 export * from "./ports.ts";

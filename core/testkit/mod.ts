@@ -4,4 +4,6 @@
  * @module
  */
 export * from "./fake-clock.ts";
+export * from "./journal-message.ts";
+export * from "./journal-suite.ts";
 export * from "./open-authority.ts";
