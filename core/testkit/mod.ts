@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./fake-clock.ts";
+export * from "./framing-suite.ts";
 export * from "./journal-message.ts";
 export * from "./journal-suite.ts";
 export * from "./open-authority.ts";
