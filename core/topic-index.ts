@@ -28,6 +28,11 @@ export class TopicIndex<T> {
     return this.#size;
   }
 
+  /** How many nodes the trie has: 1 when it is empty. Counted when asked, so not for a hot path. */
+  get nodes(): number {
+    return countNodes(this.#root);
+  }
+
   /** Puts `value` under `pattern`, which must be a valid filter. Returns the function that takes it out again; calling that twice does nothing. */
   add(pattern: string, value: T): () => void {
     const levels = pattern.split("/");
@@ -82,4 +87,10 @@ function collect<T>(node: Node<T>, levels: readonly string[], at: number, found:
   if (exact) collect(exact, levels, at + 1, found);
   const any = node.children.get("+");
   if (any) collect(any, levels, at + 1, found);
+}
+
+function countNodes<T>(node: Node<T>): number {
+  let count = 1;
+  for (const child of node.children.values()) count += countNodes(child);
+  return count;
 }
