@@ -1,3 +1,4 @@
+import { duration, integer } from "@busbar/core";
 import * as v from "valibot";
 import { signalSchema } from "./signal-schema.ts";
 
@@ -38,9 +39,9 @@ export const tagSchema = v.strictObject({
   /** Lowest and highest value, for float and int. An int lies within 32 bits. */
   range: v.optional(v.tuple([number, number]), [0, 100]),
   /** Digits after the point of a float that is not a set point; the default keeps about four digits of the range. */
-  decimals: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(9))),
-  /** Milliseconds between two new values, 1 to a day; default: a new one with each step. */
-  every: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(86_400_000))),
+  decimals: v.optional(integer(0, 9)),
+  /** The time between two new values, 1 ms to a day; default: a new one with each step. */
+  every: v.optional(duration(1, 86_400_000)),
   signal: signalSchema,
   /** Stands in a config to say it aloud: exactly the tags with a `setpoint` signal can be written. */
   writable: v.optional(v.boolean()),
@@ -57,7 +58,7 @@ export const machineSchema = v.strictObject({
 /** A smart-home device. A `lamp` has `on` and `brightness` (0-100 %), a `fan` has `on` and `speed` (0 to `speeds`). */
 export const deviceSchema = v.variant("kind", [
   v.strictObject({ kind: v.literal("lamp"), id: machineId, title, watts: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(10_000)), 9) }),
-  v.strictObject({ kind: v.literal("fan"), id: machineId, title, speeds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100)), 3) }),
+  v.strictObject({ kind: v.literal("fan"), id: machineId, title, speeds: v.optional(integer(1, 100), 3) }),
 ]);
 
 /** Most machines and devices of one plant: each has a Modbus unit id of its own (Modbus Serial Line V1.02 §2.2: 1-247). */
@@ -71,8 +72,8 @@ export const plantSchema = v.strictObject({
 
 /** The short form for load: `machines` equal machines of `tags` tags each, ids `sim-001`, `sim-002`, … */
 export const fleetSchema = v.strictObject({
-  machines: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(200)), 10),
-  tags: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1_000)), 100),
+  machines: v.optional(integer(1, 200), 10),
+  tags: v.optional(integer(1, 1_000), 100),
 });
 
 /** A plant as it is written down. */
