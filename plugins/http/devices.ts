@@ -1,0 +1,114 @@
+import { idText, integer, type DeviceRecord, type Principal } from "@busbar/core";
+import * as v from "valibot";
+import { consoleId } from "./console-code.ts";
+import { needStore } from "./messages.ts";
+import { defineOperation, type AnyOperation, type ApiParts } from "./operation.ts";
+import { Problem } from "./problem.ts";
+import { checkMaySee, maySee } from "./rights.ts";
+import { device as deviceShape, devicePage, series, time } from "./shapes.ts";
+
+type Device = v.InferInput<typeof deviceShape>;
+
+const hour = 3_600_000;
+
+/** Devices and what they reported: `/api/devices`, `/api/series`. */
+export function deviceOperations(parts: ApiParts): AnyOperation[] {
+  return [
+    defineOperation({
+      method: "get",
+      path: "/api/devices",
+      id: "listDevices",
+      summary: "Devices in order of id: whoever reported, or is connected now",
+      description: "Only those whose `status/<id>` the token may subscribe to.",
+      query: v.strictObject({
+        limit: v.pipe(v.optional(integer(1, 1000), 100), v.description("Devices per page")),
+        cursor: v.pipe(v.optional(idText()), v.description("`next` of the page before")),
+      }),
+      answers: { 200: { description: "A page", schema: devicePage } },
+      handle: async ({ principal, query, context }) => context.json(await listDevices(parts, principal, query)),
+    }),
+    defineOperation({
+      method: "get",
+      path: "/api/devices/:id",
+      id: "getDevice",
+      summary: "One device: presence, last seen, last values",
+      description: "A `/` in the id is written `%2F`. Needs the right to subscribe to `status/<id>`.",
+      params: v.strictObject({ id: idText() }),
+      answers: { 200: { description: "The device", schema: deviceShape } },
+      problems: [403, 404],
+      async handle({ principal, params, context }) {
+        checkMaySee(parts, principal, `status/${params.id}`);
+        const record = (await parts.store?.device(params.id)) ?? connectedRecord(parts, params.id);
+        if (record === undefined) throw new Problem(404, { code: "NOT_FOUND", detail: `Cannot find the device ${JSON.stringify(params.id)}: it never reported and is not connected` });
+        return context.json(withPresence(parts, record));
+      },
+    }),
+    defineOperation({
+      method: "get",
+      path: "/api/series",
+      id: "getSeries",
+      summary: "The values of one tag over time",
+      description: "Thinned to at most `points`, keeping the shape. Needs the right to subscribe to `status/<device>`.",
+      query: v.strictObject({
+        device: idText(),
+        tag: v.pipe(v.string(), v.minLength(1), v.maxLength(256)),
+        since: v.pipe(v.optional(time), v.description("First moment, ms since the Unix epoch; default an hour before `until`")),
+        until: v.pipe(v.optional(time), v.description("Moment after the last, ms since the Unix epoch; default now")),
+        points: v.pipe(v.optional(integer(3, 10_000), 500), v.description("At most so many points")),
+      }),
+      answers: { 200: { description: "The values", schema: series } },
+      problems: [403, 503],
+      async handle({ principal, query, context }) {
+        const { device, tag, points } = query;
+        checkMaySee(parts, principal, `status/${device}`);
+        const until = query.until ?? parts.clock.now() + 1;
+        const since = query.since ?? Math.max(0, until - hour);
+        if (since > until) throw new Problem(400, { code: "BAD_FRAME", detail: `query.since: ${since} lies after until, ${until}` });
+        const found = await needStore(parts).series({ device, tag, since, until, points });
+        return context.json({ device, tag, ...(found.unit === undefined ? {} : { unit: found.unit }), points: found.points });
+      },
+    }),
+  ];
+}
+
+async function listDevices(parts: ApiParts, principal: Principal, query: { readonly limit: number; readonly cursor?: string | undefined }): Promise<v.InferInput<typeof devicePage>> {
+  const { limit } = query;
+  const found = new Map<string, Device>();
+  const connected = parts.sessions.list().map(({ principal: id }) => id).filter((id) => id !== consoleId && (query.cursor === undefined || id > query.cursor));
+  let after = query.cursor;
+  let complete = parts.store === undefined;
+  // A page is looked for among at most 10,000 records, so that a token that may see little does not make the store read everything.
+  for (let round = 0; round < 10 && !complete && found.size <= limit; round++) {
+    const records = await parts.store!.devices({ limit: 1000, ...(after === undefined ? {} : { after }) });
+    for (const record of records) if (maySee(parts, principal, `status/${record.id}`)) found.set(record.id, withPresence(parts, record));
+    complete = records.length < 1000;
+    after = records.at(-1)?.id ?? after;
+  }
+  for (const id of connected) {
+    if (found.has(id) || (!complete && after !== undefined && id > after) || !maySee(parts, principal, `status/${id}`)) continue;
+    const record = connectedRecord(parts, id);
+    if (record) found.set(id, withPresence(parts, record));
+  }
+  const devices = [...found.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+  const next = devices.length > limit ? devices[limit - 1]!.id : complete ? undefined : after;
+  return { devices: devices.slice(0, limit), ...(next === undefined ? {} : { next }) };
+}
+
+/** A device that has a connection and never reported. */
+function connectedRecord(parts: ApiParts, id: string): DeviceRecord | undefined {
+  const session = parts.sessions.get(id);
+  return session && { id, lastSeen: session.lastSeen, values: {} };
+}
+
+/** Online: it, or the gateway that speaks for it, has a connection; or, as simulated and polled devices have none, it reported lately. */
+function withPresence(parts: ApiParts, record: DeviceRecord): Device {
+  const seen = parts.sessions.get(record.id)?.lastSeen ?? 0;
+  const lastSeen = Math.max(record.lastSeen, seen);
+  return { id: record.id, online: hasConnection(parts, record.id) || parts.clock.now() - lastSeen <= parts.config.presence, lastSeen, values: record.values };
+}
+
+function hasConnection(parts: ApiParts, id: string): boolean {
+  for (let end = id.length; end > 0; end = id.lastIndexOf("/", end - 1)) if (parts.sessions.get(id.slice(0, end))) return true;
+  return false;
+}
+

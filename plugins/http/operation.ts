@@ -1,0 +1,79 @@
+import type { Authority, Bus, Clock, Commands, Gateway, Log, Metrics, Principal, Sessions, Store } from "@busbar/core";
+import type { Context } from "hono";
+import type * as v from "valibot";
+import type { HttpConfig } from "./config.ts";
+import type { ProblemStatus } from "./problem.ts";
+
+/** What the API works with. */
+export interface ApiParts {
+  readonly authority: Authority;
+  readonly bus: Bus;
+  readonly store: Store | undefined;
+  readonly gateway: Gateway;
+  readonly commands: Commands;
+  readonly sessions: Sessions;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly config: HttpConfig;
+}
+
+/** What @hono/node-server hands over with each request, as far as it is used; absent when a test calls `app.fetch` itself. */
+export interface AppEnv {
+  Bindings: { readonly incoming?: { readonly socket: { readonly remoteAddress?: string | undefined } } };
+  Variables: { principal: Principal };
+}
+
+/** Any valibot schema of an object. */
+export type ObjectSchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
+/** Any valibot schema. */
+export type AnySchema = v.GenericSchema<unknown, unknown>;
+
+/** One possible answer, for the OpenAPI document. */
+export interface Answer {
+  readonly description: string;
+  /** Absent: no body, or one that is not JSON. */
+  readonly schema?: AnySchema;
+  /** Default `application/json`. */
+  readonly contentType?: string;
+}
+
+/** A request that has been authenticated and validated. */
+export interface Checked<P, Q, B> {
+  readonly context: Context<AppEnv>;
+  /** Who asks. Of an operation that is `open`, nobody in particular. */
+  readonly principal: Principal;
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+}
+
+/** One endpoint: what it takes, as schemas that both check requests and document them, and what it does. */
+export interface Operation<P extends ObjectSchema = ObjectSchema, Q extends ObjectSchema = ObjectSchema, B extends AnySchema = AnySchema> {
+  readonly method: "get" | "post";
+  /** As Hono and OpenAPI both know it after `:id` is written `{id}`. */
+  readonly path: string;
+  /** Unique, camel case: what generated clients call it. */
+  readonly id: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** Needs no token. Default false. */
+  readonly open?: boolean;
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  /** For the document, where `body` itself is no plain schema. */
+  readonly bodyDocument?: AnySchema;
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** What may go wrong besides 400, 401, 500 and what a body brings with it. */
+  readonly problems?: readonly ProblemStatus[];
+  handle(request: Checked<v.InferOutput<P>, v.InferOutput<Q>, v.InferOutput<B>>): Response | Promise<Response>;
+}
+
+/** Any operation, whatever it takes. */
+export type AnyOperation = Omit<Operation, "handle"> & { handle(request: Checked<unknown, unknown, unknown>): Response | Promise<Response> };
+
+/** Defines an operation. The call only helps the type checker. */
+export function defineOperation<const P extends ObjectSchema, const Q extends ObjectSchema, const B extends AnySchema>(operation: Operation<P, Q, B>): AnyOperation {
+  return operation;
+}

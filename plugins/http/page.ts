@@ -1,0 +1,49 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { Context, Hono } from "hono";
+import type { AppEnv } from "./operation.ts";
+
+interface Asset {
+  readonly body: Uint8Array<ArrayBuffer>;
+  readonly etag: string;
+}
+
+const mediaTypes: Readonly<Record<string, string>> = { html: "text/html; charset=utf-8", css: "text/css; charset=utf-8", js: "text/javascript; charset=utf-8", svg: "image/svg+xml" };
+
+/** The files of the page, by the path they are served at. What is not listed is not served. */
+export function consoleFiles(): ReadonlyMap<string, URL> {
+  const own = ["style.css", "icon.svg", "main.js", "api.js", "card.js", "chart.js", "devices.js", "dom.js", "events.js", "live.js", "login.js", "points.js", "readings.js", "switch.js"];
+  const files = new Map(own.map((name) => [`/console/${name}`, new URL(`./console/${name}`, import.meta.url)]));
+  const chart = import.meta.resolve("uplot");
+  files.set("/", new URL("./console/index.html", import.meta.url));
+  files.set("/console/uplot.js", new URL("./uPlot.esm.js", chart));
+  files.set("/console/uplot.css", new URL("./uPlot.min.css", chart));
+  return files;
+}
+
+/** Adds the console page to the app. Files are read at their first request and then kept; a browser asks each time whether they have changed. */
+export function servePage(app: Hono<AppEnv>): void {
+  const assets = new Map<string, Promise<Asset>>();
+  for (const [path, file] of consoleFiles()) {
+    const type = mediaTypes[file.pathname.slice(file.pathname.lastIndexOf(".") + 1)]!;
+    app.get(path, async (context) => {
+      let asset = assets.get(path);
+      if (!asset) assets.set(path, (asset = readAsset(file)));
+      return answer(context, type, await asset.catch((error: unknown) => {
+        assets.delete(path);
+        throw error;
+      }));
+    });
+  }
+}
+
+async function readAsset(file: URL): Promise<Asset> {
+  const body = new Uint8Array(await readFile(file));
+  return { body, etag: `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"` };
+}
+
+function answer(context: Context<AppEnv>, type: string, { body, etag }: Asset): Response {
+  const headers = { etag, "cache-control": "no-cache" };
+  if (context.req.header("if-none-match") === etag) return context.body(null, 304, headers);
+  return context.body(body, 200, { ...headers, "content-type": type });
+}

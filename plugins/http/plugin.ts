@@ -1,0 +1,44 @@
+import { AuthorityPort, BusbarError, CommandsPort, definePlugin, GatewayPort, HttpPort, optional, SessionsPort, StorePort } from "@busbar/core";
+import manifest from "./package.json" with { type: "json" };
+import { createApp } from "./app.ts";
+import { isLoopback } from "./bearer.ts";
+import { httpConfig, type HttpConfig } from "./config.ts";
+import { createConsoleCode } from "./console-code.ts";
+import { createMounts } from "./mounts.ts";
+import { openServer } from "./server.ts";
+import { createUpgrades } from "./upgrades.ts";
+
+/** The http plugin: WIRE §4 and the console page on one node:http server, which other plugins share through the Http port. */
+export const http = definePlugin({
+  name: "http",
+  description: "HTTP API, metrics, health and the console page; the server that WebSocket and others share",
+  config: httpConfig,
+  needs: { authority: AuthorityPort, gateway: GatewayPort, commands: CommandsPort, sessions: SessionsPort, store: optional(StorePort) },
+  provides: { http: HttpPort },
+  async setup(ctx) {
+    const { config, needs, bus, clock, log, metrics } = ctx;
+    checkExposure(config, ctx.id);
+    const mounts = createMounts();
+    const upgrades = createUpgrades(metrics.counter("busbar_http_upgrades_refused_total", "Upgrade requests to paths that no plugin serves"));
+    const code = config.console ? createConsoleCode(clock) : undefined;
+    const app = createApp({ ...needs, bus, clock, log, metrics, config }, { mounts, code, version: manifest.version });
+    const server = await openServer(config, { fetch: (request, env) => app.fetch(request, env), upgrade: upgrades.handle }, { clock, path: ctx.path });
+    ctx.defer(() => server.close());
+    const url = urlOf(config, server.port);
+    ctx.announce({ what: "HTTP API", url });
+    if (code) ctx.announce({ what: "Console", url: `${url}/#code=${code.text}` });
+    return { http: { url, mount: mounts.add, upgrade: upgrades.add } };
+  },
+});
+
+/** @throws {BusbarError} CONFIG when tokens would cross a network readable and nobody said that this is wanted. */
+function checkExposure({ host, tls, insecure }: HttpConfig, id: string): void {
+  if (isLoopback(host) || tls !== undefined || insecure) return;
+  throw new BusbarError("CONFIG", `Cannot listen on ${host} without TLS: set plugins.${id}.tls, or plugins.${id}.insecure to true where the network is trusted`);
+}
+
+/** Where a browser on this machine reaches it. */
+function urlOf({ host, tls }: HttpConfig, port: number): string {
+  const name = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "[::1]" : host.includes(":") ? `[${host}]` : host;
+  return `${tls ? "https" : "http"}://${name}:${port}`;
+}

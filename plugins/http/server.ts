@@ -1,0 +1,110 @@
+import { readFile } from "node:fs/promises";
+import { createServer as createHttpServer, type Server } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { createAdaptorServer } from "@hono/node-server";
+import { BusbarError, type Clock } from "@busbar/core";
+import type { HttpConfig } from "./config.ts";
+import { Problem } from "./problem.ts";
+import { endWith, type UpgradeHandler } from "./upgrades.ts";
+
+/** What the server hands its connections to. */
+export interface ServerHandlers {
+  fetch(request: Request, env: object): Response | Promise<Response>;
+  readonly upgrade: UpgradeHandler;
+}
+
+/** A listening server. */
+export interface HttpServer {
+  /** The port it listens on, also where the config says 0. */
+  readonly port: number;
+  /** Stops accepting, lets running requests end for at most 3 s, then ends every connection. */
+  close(): Promise<void>;
+}
+
+const drainTime = 3000;
+
+/**
+ * Listens, with TLS where the config has it.
+ * @throws {BusbarError} UNAVAILABLE when the address cannot be had, CONFIG when a TLS file cannot be read or used.
+ */
+export async function openServer(config: HttpConfig, handlers: ServerHandlers, options: { readonly clock: Clock; readonly path: (relative: string) => string }): Promise<HttpServer> {
+  const server = await createServer(config, handlers, options.path);
+  const sockets = new Set<Duplex>();
+  let closing = false;
+  server.maxConnections = config.maxConnections;
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.on("request", (_request, response) => {
+    // A connection that a running request kept alive is idle only after this, and would hold close() up.
+    response.once("close", () => closing && setImmediate(() => server.closeIdleConnections()));
+  });
+  server.on("upgrade", handlers.upgrade);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => endWith(socket, clientProblem(error)));
+  await listen(server, config);
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      closing = true;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const cancel = options.clock.after(drainTime, () => {
+        for (const socket of sockets) socket.destroy(); // upgraded ones too, which the server itself has lost sight of
+      });
+      await closed;
+      cancel();
+    },
+  };
+}
+
+async function createServer(config: HttpConfig, handlers: ServerHandlers, path: (relative: string) => string): Promise<Server> {
+  const { headers, request } = config.timeouts;
+  // Node looks for late requests every 30 s unless told otherwise.
+  const common = { headersTimeout: Math.min(headers, request), requestTimeout: request, connectionsCheckingInterval: Math.min(1000, headers), keepAliveTimeout: 5000 };
+  const fetch = (incoming: Request, env: object): Response | Promise<Response> => handlers.fetch(incoming, env);
+  if (config.tls === undefined) return createAdaptorServer({ fetch, overrideGlobalObjects: false, createServer: createHttpServer, serverOptions: common }) as Server;
+  const { certFile, keyFile, caFile } = config.tls;
+  const [cert, key, ca] = await Promise.all([readPem(path(certFile), "certFile"), readPem(path(keyFile), "keyFile"), caFile === undefined ? undefined : readPem(path(caFile), "caFile")]);
+  const serverOptions = { ...common, cert, key, minVersion: "TLSv1.2" as const, ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: false }) };
+  try {
+    return createAdaptorServer({ fetch, overrideGlobalObjects: false, createServer: createHttpsServer, serverOptions }) as unknown as Server;
+  } catch (cause) {
+    throw new BusbarError("CONFIG", `Cannot use tls.certFile "${certFile}" with tls.keyFile "${keyFile}": they are no certificate and its key`, { cause });
+  }
+}
+
+async function readPem(file: string, key: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new BusbarError("CONFIG", `Cannot read tls.${key} "${file}": ${(cause as NodeJS.ErrnoException).code ?? "it cannot be opened"}`, { cause });
+  }
+}
+
+function listen(server: Server, { host, port }: HttpConfig): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (cause: NodeJS.ErrnoException): void => reject(new BusbarError("UNAVAILABLE", `Cannot listen on ${host}:${port}: ${reasonOf(cause)}`, { cause }));
+    server.once("error", onError);
+    server.listen(port, host, () => {
+      server.off("error", onError);
+      resolve();
+    });
+  });
+}
+
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  if (code === "EADDRINUSE") return "the port is in use";
+  if (code === "EACCES") return "the port needs more rights";
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") return "this machine has no such address";
+  return message;
+}
+
+/** What is said to a client whose bytes never became a request. */
+function clientProblem({ code }: NodeJS.ErrnoException): Problem {
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new Problem(408);
+  if (code === "HPE_HEADER_OVERFLOW") return new Problem(431);
+  return new Problem(400);
+}
