@@ -1,0 +1,135 @@
+import { duration, idText, integer, topicPattern } from "@busbar/core";
+import * as v from "valibot";
+import { isPrincipalId } from "./identity.ts";
+import { isGroupName, isRolePattern } from "./rights.ts";
+import { parseSecretHash } from "./secret-hash.ts";
+
+const principalId = () => v.pipe(idText(), v.check(isPrincipalId, "must not lie below a reserved id: server, all, group"));
+const roleName = () => v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]{1,64}$/, "must be a role name: 1 to 64 of [A-Za-z0-9._-]"));
+const groupName = () => v.pipe(v.string(), v.check(isGroupName, "must be a group name: one level of [A-Za-z0-9._:@-]+"));
+const rolePattern = () => v.pipe(v.string(), v.check(isRolePattern, "must be a topic pattern such as status/{id}/#, in which {id} and {group} each stand for whole levels"));
+const rolePatterns = (what: string) => v.optional(v.pipe(v.array(rolePattern()), v.maxLength(1000), v.description(what)), []);
+const roleNames = (what: string) => v.optional(v.pipe(v.array(roleName()), v.maxLength(64), v.description(what)), []);
+const groupNames = () => v.optional(v.pipe(v.array(groupName()), v.maxLength(1000), v.description("Groups it is in, besides those of `groups` that name its id. Up to 1,000.")), []);
+const filePath = (what: string) => v.pipe(v.string(), v.minLength(1), v.maxLength(4096), v.description(what));
+const inline = (what: string) => v.pipe(v.string(), v.maxLength(16_384), v.description(what));
+const kid = () =>
+  v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(256), v.description("The key's name: a token that names another `kid` is not tried with this key. Without it the key is tried for every token of its algorithm.")));
+
+const oneOf = (one: string, other: string) =>
+  v.check((key: object) => Object.hasOwn(key, one) !== Object.hasOwn(key, other), `must have exactly one of ${one} and ${other}`);
+
+const secretKey = v.pipe(
+  v.strictObject({
+    algorithm: v.literal("HS256"),
+    kid: kid(),
+    secret: v.exactOptional(inline("The shared secret, at least 32 bytes of UTF-8; use ${env:NAME} or ${file:path} rather than plain text.")),
+    secretFile: v.exactOptional(filePath("A file with the shared secret, at least 32 bytes; only its owner may have access. A line end at its end does not count.")),
+  }),
+  oneOf("secret", "secretFile"),
+);
+
+const publicKey = <const A extends "RS256" | "ES256">(algorithm: A, what: string) =>
+  v.pipe(
+    v.strictObject({
+      algorithm: v.literal(algorithm),
+      kid: kid(),
+      publicKey: v.exactOptional(inline(`The public key as PEM (SPKI): ${what}.`)),
+      publicKeyFile: v.exactOptional(filePath(`A file with the public key as PEM (SPKI): ${what}.`)),
+    }),
+    oneOf("publicKey", "publicKeyFile"),
+  );
+
+const role = v.strictObject({
+  publish: rolePatterns("Topics its holders may publish to. {id} is the holder's id, {group} each of its groups."),
+  subscribe: rolePatterns("Topics its holders may subscribe to; what they ask for must lie wholly within one of these patterns."),
+  deny: v.optional(
+    v.strictObject({
+      publish: rolePatterns("Topics its holders may not publish to, whatever else grants it."),
+      subscribe: rolePatterns("Topics its holders may not subscribe to; a subscription that touches one of them is refused as a whole."),
+    }),
+    {},
+  ),
+});
+
+const device = v.strictObject({
+  secret: v.pipe(
+    v.string(),
+    v.check((text) => parseSecretHash(text) !== undefined, "must be a hash scrypt$N$r$p$salt$hash with N 1024 to 131072, r 1 to 16, p 1 to 4"),
+    v.description("The hash of its secret, as `hashSecret` makes it. Never the secret itself."),
+  ),
+  roles: roleNames("Its roles. Up to 64."),
+  groups: groupNames(),
+});
+
+const certificate = v.strictObject({
+  id: v.pipe(principalId(), v.description("The id its holder gets.")),
+  roles: roleNames("Its roles. Up to 64."),
+  groups: groupNames(),
+});
+
+/** The config of the plugin. Strict: unknown keys are errors. README.md has it as a table. */
+export const configSchema = v.strictObject({
+  keyFile: v.optional(
+    v.pipe(
+      v.union([v.pipe(v.string(), v.minLength(1), v.maxLength(4096)), v.literal(false)], "must be the path of a file, or false"),
+      v.description("The secret that signs and checks our own tokens (HS256), made at the first start with mode 0600. false: no token is signed here, only those of `keys` are taken."),
+    ),
+    "data/signing.key",
+  ),
+  keys: v.optional(
+    v.pipe(
+      v.array(
+        v.variant(
+          "algorithm",
+          [secretKey, publicKey("RS256", "RSA of at least 2048 bits"), publicKey("ES256", "EC on P-256")],
+          "must have an algorithm that is HS256, RS256 or ES256; EdDSA and JWKS are not supported yet",
+        ),
+      ),
+      v.maxLength(16),
+      v.description("Further keys whose tokens are taken, each with the one algorithm it is used with. Up to 16."),
+    ),
+    [],
+  ),
+  roles: v.optional(v.pipe(v.record(roleName(), role), v.maxEntries(1000), v.description("What the holders of a role may do; what no role grants is refused. Up to 1,000.")), {}),
+  groups: v.optional(
+    v.pipe(
+      v.record(groupName(), v.pipe(v.array(topicPattern()), v.maxLength(10_000))),
+      v.maxEntries(1000),
+      v.description("Device groups: ids, or patterns of ids with + and #. Up to 1,000 groups of 10,000."),
+    ),
+    {},
+  ),
+  devices: v.optional(v.pipe(v.record(principalId(), device), v.maxEntries(100_000), v.description("Devices that log in with a secret of their own instead of a token, by id. Up to 100,000.")), {}),
+  certificates: v.optional(
+    v.pipe(
+      v.record(v.pipe(v.string(), v.minLength(1), v.maxLength(255)), certificate),
+      v.maxEntries(100_000),
+      v.description("Who a client certificate stands for, by its CN or a DNS name of its SAN, compared letter by letter. Up to 100,000."),
+    ),
+    {},
+  ),
+  certificateId: v.optional(
+    v.pipe(
+      v.picklist(["none", "cn"]),
+      v.description("What becomes of a certificate that `certificates` does not name: \"none\" refuses it, \"cn\" takes its CN as the id and gives it `certificateRoles`."),
+    ),
+    "none",
+  ),
+  certificateRoles: roleNames("The roles of those whom `certificateId` lets in. Up to 64."),
+  revoked: v.optional(
+    v.pipe(
+      v.array(v.pipe(v.string(), v.minLength(1), v.maxLength(256))),
+      v.maxLength(100_000),
+      v.description("What no longer counts: a token's jti, a certificate's fingerprint, or an id, which ends all that lies below it too. Up to 100,000."),
+    ),
+    [],
+  ),
+  revocationsFile: v.optional(filePath("A file with more of the same, one a line, # begins a comment. It must exist; changes take effect within `revocationsInterval`. Up to 100,000 lines, 16 MiB.")),
+  revocationsInterval: v.optional(v.pipe(duration(1000, 25_000), v.description("How often revocationsFile is looked at. 1 s to 25 s.")), 5000),
+  clockTolerance: v.optional(v.pipe(duration(0, 300_000), v.description("How far ahead the clock of whoever signs may run (nbf). Up to 5 min.")), 5000),
+  cacheSize: v.optional(v.pipe(integer(0, 1_000_000), v.description("Checked tokens and secrets that are remembered, so that reconnecting is cheap. 0 to 1,000,000.")), 10_000),
+});
+
+/** The checked config, with all defaults filled in. */
+export type AuthJwtConfig = v.InferOutput<typeof configSchema>;

@@ -1,0 +1,129 @@
+import { createHash } from "node:crypto";
+import { resolve } from "node:path";
+import { speaksFor, type Authority, type Clock, type Credentials, type Log, type Metrics, type Principal } from "@busbar/core";
+import { BoundedMap } from "./bounded-map.ts";
+import { createCertificates } from "./certificates.ts";
+import type { AuthJwtConfig } from "./config-schema.ts";
+import { createDeviceSecrets } from "./device-secrets.ts";
+import { createIdentities, isPrincipalId, type Identity } from "./identity.ts";
+import { checkRequest, signToken } from "./issue-token.ts";
+import { Refusal } from "./refusal.ts";
+import { openRevocations } from "./revocations.ts";
+import { createRights } from "./rights.ts";
+import { loadKey, openSigningKey } from "./signing-keys.ts";
+import { hasTokenForm, verifyToken } from "./verify-token.ts";
+
+/** What an authority works with. */
+export interface AuthorityOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Makes a file name of the config absolute. Default: from the working directory. */
+  readonly path?: (file: string) => string;
+}
+
+/** An authority that holds a timer when it watches a revocations file. */
+export interface JwtAuthority extends Authority {
+  /** Stops watching. Answers stay possible. */
+  close(): void;
+}
+
+type TokenCredentials = Extract<Credentials, { readonly kind: "token" }>;
+
+/**
+ * Makes the authority of a checked config: loads and checks all keys, makes the key file when there is none, and reads the revocations.
+ * @throws {BusbarError} CONFIG for a key that is too weak, does not fit its algorithm or is open to others; IO for a file that cannot be read or made.
+ */
+export async function createAuthority(config: AuthJwtConfig, options: AuthorityOptions): Promise<JwtAuthority> {
+  const { clock, log, metrics } = options;
+  const path = options.path ?? ((file: string) => resolve(file));
+  const own = await openSigningKey(config.keyFile === false ? false : path(config.keyFile));
+  if (own?.created) log.info("Made a signing key", { file: String(config.keyFile) });
+  const keys = [...(own ? [own.pinned] : []), ...(await Promise.all(config.keys.map((entry, at) => loadKey(entry, { at, path }))))];
+  const listeners = new Set<() => void>();
+  const revocations = await openRevocations(config, { clock, log, path, changed: () => callAll(listeners, log) });
+
+  const principalOf = createIdentities(config, log);
+  const byCertificate = createCertificates(config);
+  const secrets = createDeviceSecrets(config.devices, clock);
+  const cache = new BoundedMap<Principal>(config.cacheSize);
+  const hits = metrics.counter("busbar_auth_cache_hits_total", "Logins answered without checking the credentials anew");
+  const stands = (principal: Principal): boolean => (principal.expires === undefined || clock.now() < principal.expires) && !revocations.has(principal);
+
+  const identify = async (shown: TokenCredentials, remote: string, signal?: AbortSignal): Promise<Identity> => {
+    if (hasTokenForm(shown.token)) return narrow(verifyToken(shown.token, { keys, clock, tolerance: config.clockTolerance }), shown.id);
+    if (shown.id === undefined) throw new Refusal("malformed", "there is no JWT, and no id that a device's secret could belong to");
+    return secrets.check(shown.id, shown.token, { remote, signal });
+  };
+
+  /** One check per credentials; what was right is remembered by its hash until it expires or is pushed out. */
+  const byToken = async (shown: TokenCredentials, remote: string, signal?: AbortSignal): Promise<Principal> => {
+    if (shown.id !== undefined && !isPrincipalId(shown.id)) throw new Refusal("id", "the claimed id is not one that somebody may have");
+    // A right guess must not be found out faster through the cache than through the check.
+    if (shown.id !== undefined && !hasTokenForm(shown.token)) secrets.admit(remote, shown.id);
+    const key = createHash("sha256").update(JSON.stringify([shown.id ?? null, shown.token])).digest("base64");
+    const known = cache.get(key);
+    if (known !== undefined) {
+      if (known.expires === undefined || clock.now() < known.expires) {
+        hits.value++;
+        return known;
+      }
+      cache.delete(key);
+    }
+    const principal = principalOf(await identify(shown, remote, signal));
+    cache.set(key, principal);
+    return principal;
+  };
+
+  return {
+    async authenticate(credentials, { remote, signal }) {
+      try {
+        const principal = credentials.kind === "certificate" ? principalOf(byCertificate(credentials)) : await byToken(credentials, remote, signal);
+        if (revocations.has(principal)) throw new Refusal("revoked", `the credentials of "${principal.id}" are revoked`);
+        metrics.counter("busbar_auth_logins_total", "Logins that succeeded", { kind: credentials.kind }).value++;
+        log.debug("Logged in", { remote, id: principal.id, kind: credentials.kind });
+        return principal;
+      } catch (error) {
+        if (error instanceof Refusal) {
+          metrics.counter("busbar_auth_failures_total", "Logins that were refused", { reason: error.reason }).value++;
+          log.warn("Refused a login", { remote, id: claimOf(credentials), reason: error.reason, state: error.message });
+        }
+        throw error;
+      }
+    },
+    can: createRights(config.roles),
+    stands,
+    async issue(request) {
+      checkRequest(config, request);
+      return signToken(own?.pinned, request, clock.now());
+    },
+    onChange(listener) {
+      const entry = (): void => listener(); // so that one listener may be there twice
+      listeners.add(entry);
+      return () => listeners.delete(entry);
+    },
+    close: () => revocations.close(),
+  };
+}
+
+/** A token for `home-7` that is shown as `home-7/lamp` gives the narrower identity; any other claim is refused. */
+function narrow(identity: Identity, claimed: string | undefined): Identity {
+  if (claimed === undefined || claimed === identity.id) return identity;
+  if (!speaksFor(identity.id, claimed)) throw new Refusal("id", `the token is for "${identity.id}", which does not speak for the claimed id`);
+  return { ...identity, id: claimed };
+}
+
+/** Who the peer says it is, for the log: never a token. */
+function claimOf(credentials: Credentials): string | undefined {
+  return (credentials.kind === "token" ? credentials.id : credentials.names[0])?.slice(0, 256);
+}
+
+function callAll(listeners: Iterable<() => void>, log: Log): void {
+  for (const listener of [...listeners]) {
+    try {
+      listener();
+    } catch (error) {
+      log.error("A listener for changed rights failed", { error });
+    }
+  }
+}

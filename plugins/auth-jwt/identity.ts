@@ -1,0 +1,38 @@
+import { covers, isId, reservedIds, type Log, type Principal } from "@busbar/core";
+import type { AuthJwtConfig } from "./config-schema.ts";
+
+/** What is known about somebody before roles and groups are looked up. */
+export interface Identity {
+  readonly id: string;
+  /** Role names as the credentials give them; those that the config does not know are dropped. */
+  readonly roles: readonly string[];
+  /** Groups that the credentials give, besides those of the config's `groups`. */
+  readonly groups?: readonly string[];
+  /** Milliseconds since the Unix epoch. */
+  readonly expires?: number;
+  readonly credential?: string;
+}
+
+/** Whether somebody may be called `id`: an id (WIRE §1) that does not lie at or below a reserved one. `group` counts as reserved: whoever held it would speak for every `group/<name>`. */
+export function isPrincipalId(id: string): boolean {
+  const first = id.split("/", 1)[0]!;
+  return isId(id) && first !== "group" && !reservedIds.has(first);
+}
+
+/** Makes principals: keeps the roles that exist and adds the device groups that the id is in. */
+export function createIdentities(config: AuthJwtConfig, log: Log): (identity: Identity) => Principal {
+  const known = new Set(Object.keys(config.roles));
+  const groups = Object.entries(config.groups);
+  return ({ id, roles, groups: given = [], expires, credential }) => {
+    const unknown = roles.filter((role) => !known.has(role));
+    if (unknown.length > 0) log.warn("Unknown roles grant nothing", { id, roles: unknown.map((role) => role.slice(0, 64)) });
+    const member = groups.filter(([, patterns]) => patterns.some((pattern) => covers(pattern, id))).map(([name]) => name);
+    return Object.freeze({
+      id,
+      roles: Object.freeze([...new Set(roles.filter((role) => known.has(role)))]),
+      groups: Object.freeze([...new Set([...given, ...member])].sort()),
+      ...(expires === undefined ? {} : { expires }),
+      ...(credential === undefined ? {} : { credential }),
+    });
+  };
+}
