@@ -1,0 +1,18 @@
+/**
+ * The number whose shortest decimal is the shortest one that reads back as the same float32: 21.3 for the float that a double shows as 21.299999237060547.
+ * Whole numbers below 2^53 stay what they are.
+ */
+export function shortestFloat32(value: number): number {
+  if (Number.isInteger(value) && Math.abs(value) < 2 ** 53) return value;
+  // Nearly every sensor has at most three decimals; the fewest that give the same float are the shortest.
+  for (let scale = 10; scale <= 1000; scale *= 10) {
+    const short = Math.round(value * scale) / scale;
+    if (Math.fround(short) === value) return short;
+  }
+  if (!Number.isFinite(value)) return value;
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return Number(value.toPrecision(9)); // nine digits always tell float32 values apart (IEEE 754-2019 §5.12.2)
+}
