@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import type * as v from "valibot";
 import type { Clock } from "./clock.ts";
 import type { CheckedRoute, Destination } from "./config/checked.ts";
 import { completeMessage, createMessage, type Draft, type Envelope } from "./envelope.ts";
@@ -15,6 +17,15 @@ export interface StepDefinition {
   readonly config: ConfigSchema;
   /** Makes the step for one route. `config` is checked. */
   create(config: never, context: { readonly clock: Clock }): Step;
+}
+
+/** Defines a step. The call only helps the type checker: `create` gets what the schema makes of the config. */
+export function defineStep<const S extends ConfigSchema>(definition: {
+  readonly description: string;
+  readonly config: S;
+  create(config: v.InferOutput<S>, context: { readonly clock: Clock }): Step;
+}): StepDefinition {
+  return definition;
 }
 
 /** What a route runs on; the kernel hands it in. */
@@ -79,9 +90,10 @@ function toStepMessage(source: Envelope): StepMessage {
 }
 
 function createSender(name: string, destination: Destination, context: RouteContext): (source: Envelope, message: StepMessage, index: number) => void {
+  const derive = createDeriver(name);
   if (destination.kind === "plugin") {
     return (source, draft, index) => {
-      const msgid = index === 0 ? source.msgid : deriveMsgid(name, source, index);
+      const msgid = index === 0 ? source.msgid : derive(source, index);
       const message = createMessage({ ...draft, msgid });
       completeMessage(message, { from: source.from, now: source.received, mint: () => msgid });
       context.sendTo(destination.id, message);
@@ -92,31 +104,35 @@ function createSender(name: string, destination: Destination, context: RouteCont
     const { type, id } = template.fill(draft.type, draft.to === "server" ? draft.from : draft.to);
     const { payload, timestamp, qos, retain, expires } = draft;
     const [from, to] = type === "command" ? [draft.from, id] : [id, "server"];
-    context.publish({ type, payload, from, to, msgid: deriveMsgid(name, source, index), timestamp, qos, retain, expires });
+    context.publish({ type, payload, from, to, msgid: derive(source, index), timestamp, qos, retain, expires });
   };
 }
 
-/** `<msgid>~<13 characters>`: the tail stands for route, sender and index, as several senders may meet in one topic. A msgid that would get longer than 64 bytes is hashed too. */
-function deriveMsgid(route: string, source: Envelope, index: number): string {
-  const tail = "~" + hash(`${route}\n${source.from}\n${index}`);
-  const whole = source.msgid + tail;
-  return whole.length <= 64 && (whole.length <= 21 || Buffer.byteLength(whole) <= 64) ? whole : hash(source.msgid) + hash(`\n${source.msgid}`) + tail;
+/** Senders whose tails are remembered per route; beyond it the memory starts anew. */
+const tailLimit = 10_000;
+
+/**
+ * Gives `<msgid>~<16 characters>`. The tail is a digest of route, sender and index, because messages of several senders may leave in one name, and a
+ * sender must not be able to make another's be taken for repeats. A msgid that would get longer than 64 bytes is digested as well.
+ */
+function createDeriver(route: string): (source: Envelope, index: number) => string {
+  let tails = new Map<string, string>();
+  const tailOf = (from: string, index: number): string => {
+    if (index > 0) return "~" + digest(`${route}\n${from}\n${index}`);
+    let tail = tails.get(from);
+    if (tail === undefined) {
+      if (tails.size >= tailLimit) tails = new Map();
+      tails.set(from, (tail = "~" + digest(`${route}\n${from}`)));
+    }
+    return tail;
+  };
+  return (source, index) => {
+    const whole = source.msgid + tailOf(source.from, index);
+    return whole.length <= 64 && (whole.length <= 21 || Buffer.byteLength(whole) <= 64) ? whole : digest(source.msgid) + tailOf(source.from, index);
+  };
 }
 
-/** 64 bits in 13 characters of base 36: two lanes of multiply and rotate, mixed at the end as in MurmurHash3's finalizer. */
-function hash(text: string): string {
-  let low = 0x9e3779b9;
-  let high = 0x85ebca6b;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    low = Math.imul(low ^ code, 0x01000193);
-    high = Math.imul((high << 13) | (high >>> 19), 5) + Math.imul(code ^ low, 0xcc9e2d51);
-  }
-  return (BigInt(mix(low ^ high)) * 0x1_0000_0000n + BigInt(mix(high ^ mix(low)))).toString(36).padStart(13, "0");
-}
-
-function mix(value: number): number {
-  let mixed = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return (mixed ^ (mixed >>> 16)) >>> 0;
+/** 96 bits of SHA-256 in 16 characters. */
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("base64url").slice(0, 16);
 }

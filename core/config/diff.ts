@@ -1,0 +1,44 @@
+import type { CheckedConfig, CheckedInstance } from "./checked.ts";
+
+/** What a reload has to do. Ids are in the order of the config they come from. */
+export interface ConfigDiff {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** Another plugin, another config, or another `required`. Those that need them are not listed. */
+  readonly changed: readonly string[];
+  readonly kept: readonly string[];
+  /** Whether any route is new, gone or different. */
+  readonly routes: boolean;
+  /** Whether any setting of the gateway is different. */
+  readonly gateway: boolean;
+}
+
+/** Compares the config that runs with the one that is to run. Compares what is written, after interpolation: a changed secret is a change. */
+export function diffConfig(old: CheckedConfig, next: CheckedConfig): ConfigDiff {
+  const before = new Map(old.instances.map((instance) => [instance.id, instance]));
+  const after = new Set(next.instances.map(({ id }) => id));
+  const stayed = next.instances.filter(({ id }) => before.has(id));
+  const isKept = (instance: CheckedInstance): boolean => {
+    const other = before.get(instance.id)!;
+    return other.plugin === instance.plugin && other.required === instance.required && isEqual(other.source, instance.source);
+  };
+  const routesOf = (config: CheckedConfig): unknown => config.routes.map(({ name, source, steps }) => [name, source, steps.map(({ definition }) => definition)]);
+  return {
+    added: next.instances.filter(({ id }) => !before.has(id)).map(({ id }) => id),
+    removed: old.instances.filter(({ id }) => !after.has(id)).map(({ id }) => id),
+    changed: stayed.filter((instance) => !isKept(instance)).map(({ id }) => id),
+    kept: stayed.filter(isKept).map(({ id }) => id),
+    routes: !isEqual(routesOf(old), routesOf(next)),
+    gateway: !isEqual(old.gateway, next.gateway),
+  };
+}
+
+/** Deep equality of plain objects and arrays; the order of keys does not count. Anything else is equal to itself only. */
+function isEqual(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) || Array.isArray(b)) return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, at) => isEqual(item, b[at]));
+  if (Object.getPrototypeOf(a) !== Object.prototype || Object.getPrototypeOf(b) !== Object.prototype) return false;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isEqual(Reflect.get(a, key), Reflect.get(b, key)));
+}

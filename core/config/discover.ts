@@ -1,0 +1,104 @@
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { BusbarError } from "../errors.ts";
+import type { AnyPlugin } from "../plugin.ts";
+import { ancestors, entryFile, isFile, namesIn, readManifest } from "./package-entry.ts";
+import { pluginFault } from "./plugin-fault.ts";
+
+/** A plugin that is installed, as its package.json describes it. */
+export interface InstalledPlugin {
+  /** What a config says in `use`: the short name of @busbar/<name> and busbar-plugin-<name>, else the package's. */
+  readonly name: string;
+  readonly package: string;
+  readonly version: string;
+  readonly description: string;
+  /** The range of plugin API versions it is made for; empty when it does not say. */
+  readonly api: string;
+  /** The runtimes it runs on, such as "node", "deno"; empty when it does not say. */
+  readonly runtimes: readonly string[];
+  /** The package's folder. */
+  readonly folder: string;
+}
+
+/** Where core itself stands: what is installed beside it is found from any config. */
+const ownFolder = dirname(fileURLToPath(import.meta.url));
+
+/** The node_modules folders that a lookup from `folder` goes through, nearest first, those of core last. */
+function searchPath(folder: string): readonly string[] {
+  return [...new Set([...ancestors(resolve(folder)), ...ancestors(ownFolder)])].map((at) => join(at, "node_modules"));
+}
+
+/** The packages that `use` may mean, in order; none when it is no name of a package. */
+function candidates(use: string): readonly string[] {
+  if (!/^(?:@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*$/.test(use)) return [];
+  return use.startsWith("@") ? [use] : [`@busbar/${use}`, `busbar-plugin-${use}`, use];
+}
+
+/**
+ * Loads the plugin that a config in `folder` calls `use`: a path (`./x.ts`, relative to `folder`), else a package `@busbar/<use>`, `busbar-plugin-<use>` or `<use>`,
+ * looked for in `folder` and above, then beside core.
+ * @throws {BusbarError} NOT_FOUND when there is none, CONFIG when it does not load or its default export is no plugin.
+ */
+export async function loadPlugin(use: string, folder: string): Promise<AnyPlugin> {
+  const file = await findPlugin(use, folder);
+  if (file === undefined) throw new BusbarError("NOT_FOUND", `Cannot find plugin "${use}": no package of that name is installed`);
+  let module: { readonly default?: unknown };
+  try {
+    module = await import(pathToFileURL(file).href);
+  } catch (error) {
+    throw new BusbarError("CONFIG", `Cannot load plugin "${use}" from ${file}`, { cause: error });
+  }
+  const fault = pluginFault(module.default);
+  if (fault !== undefined) throw new BusbarError("CONFIG", `Cannot use "${use}" as a plugin: the default export of ${file} is none, ${fault}`);
+  return module.default as AnyPlugin;
+}
+
+async function findPlugin(use: string, folder: string): Promise<string | undefined> {
+  if (/^\.{1,2}\//.test(use) || isAbsolute(use)) {
+    const file = resolve(folder, use);
+    if (await isFile(file)) return file;
+    throw new BusbarError("CONFIG", `Cannot load plugin "${use}": there is no file ${file}`);
+  }
+  const places = searchPath(folder);
+  for (const name of candidates(use)) {
+    for (const place of places) {
+      const at = join(place, name);
+      const manifest = await readManifest(at);
+      if (manifest) return entryFile(at, manifest);
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Lists the plugins that a config in `folder` could use, in order of name: packages `@busbar/*` and `busbar-plugin-*` with the keyword `busbar-plugin`, seen from
+ * `folder` and from core. The nearest of two of one name counts. Runs no plugin code.
+ */
+export async function listPlugins(folder: string): Promise<readonly InstalledPlugin[]> {
+  const found = new Map<string, InstalledPlugin>();
+  for (const place of searchPath(folder)) {
+    const names = [...(await namesIn(join(place, "@busbar"))).map((name) => `@busbar/${name}`), ...(await namesIn(place)).filter((name) => name.startsWith("busbar-plugin-"))];
+    for (const name of names) {
+      const plugin = await describe(join(place, name), name);
+      if (plugin && !found.has(plugin.name)) found.set(plugin.name, plugin);
+    }
+  }
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function describe(folder: string, name: string): Promise<InstalledPlugin | undefined> {
+  const manifest = await readManifest(folder);
+  if (!manifest || !Array.isArray(manifest.keywords) || !manifest.keywords.includes("busbar-plugin")) return undefined;
+  const own = (typeof manifest.busbar === "object" && manifest.busbar !== null ? manifest.busbar : {}) as { readonly api?: unknown; readonly runtimes?: unknown };
+  return {
+    name: name.replace(/^@busbar\/|^busbar-plugin-/, ""),
+    package: name,
+    version: textOf(manifest.version),
+    description: textOf(manifest.description),
+    api: textOf(own.api),
+    runtimes: Array.isArray(own.runtimes) ? own.runtimes.filter((runtime) => typeof runtime === "string") : [],
+    folder,
+  };
+}
+
+const textOf = (value: unknown): string => (typeof value === "string" ? value : "");

@@ -1,0 +1,27 @@
+import { readFile, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+import { listPlugins, loadPlugin } from "./discover.ts";
+import type { ConfigHost } from "./host.ts";
+
+/** The largest file that is read for a config, in bytes. */
+const fileLimit = 16 * 1024 * 1024;
+
+/** The machine itself: its environment, its files, the packages installed on it. */
+export const systemConfigHost: ConfigHost = {
+  env: (name) => process.env[name],
+  resolve: (file, relative) => resolve(dirname(resolve(file)), relative),
+  async readText(path) {
+    const { size } = await stat(path);
+    if (size > fileLimit) throw new RangeError(`it has ${size} bytes, at most ${fileLimit} are read`);
+    return await readFile(path, "utf8");
+  },
+  async importModule(path) {
+    const full = resolve(path);
+    const { mtimeMs } = await stat(full);
+    return await import(`${pathToFileURL(full).href}?changed=${mtimeMs}`); // another query makes the runtime read a changed file anew
+  },
+  loadPlugin: (use, file) => loadPlugin(use, dirname(resolve(file))),
+  installed: async (file) => (await listPlugins(dirname(resolve(file)))).map(({ name }) => name),
+};
