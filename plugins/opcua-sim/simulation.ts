@@ -70,7 +70,7 @@ export class Simulation {
     this.#machines = new Map(plant.machines.map((machine) => [machine.id, machine]));
     for (const tag of plant.tags) this.#prepare(tag, options.seed ?? 1);
     for (const tag of plant.tags) this.#settle(tag);
-    this.step(options.start);
+    for (const tag of plant.tags) this.#compute(tag, options.start); // alarms wait for the first step: nobody listens yet
   }
 
   /** The time of the last step or write, milliseconds since the Unix epoch. */

@@ -1,0 +1,126 @@
+import { connect, createServer, type Socket } from "node:net";
+import type { Clock, Counter, Log } from "@busbar/core";
+import { listen } from "./listen.ts";
+import { OpcuaBackend } from "./opcua-backend.ts";
+import type { OpcuaSettings } from "./opcua-messages.ts";
+import type { Simulation } from "./simulation.ts";
+
+/** What an OPC UA server is made of. */
+export interface OpcuaServerOptions {
+  readonly simulation: Simulation;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The address to listen on. */
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  readonly settings: Omit<OpcuaSettings, "port">;
+  /** Milliseconds for a client to say its first word. */
+  readonly helloTimeout: number;
+  /** Counts connections that were turned away. */
+  readonly refused: Counter;
+}
+
+/** An OPC UA server whose port is open. */
+export interface OpcuaServer {
+  readonly port: number;
+  /** Where clients connect to. */
+  readonly url: string;
+  /** Connections that are open. */
+  readonly connections: number;
+  /** Whether node-opcua is loaded: only from the first client on. */
+  readonly loaded: boolean;
+  /** Stops listening, ends every connection and the inner server; resolves when all is released. */
+  close(): Promise<void>;
+}
+
+/** Every OPC UA conversation begins with this message type (OPC 10000-6 §7.1.2.2). */
+const hello = Buffer.from("HELF", "latin1");
+
+/**
+ * Serves the plant as OPC UA. The port is open at once; the server behind it runs in a thread of its own that is started when the first
+ * client says hello. Bytes are passed on as they are, so security is between the client and that server.
+ * @throws {BusbarError} UNAVAILABLE when it cannot listen.
+ */
+export async function openOpcuaServer(options: OpcuaServerOptions): Promise<OpcuaServer> {
+  const { clock, log, refused, settings } = options;
+  const sockets = new Set<Socket>();
+  const turnAway = (socket: Socket, why: string): void => {
+    refused.value++;
+    log.warn("opcua connection turned away", { peer: socket.remoteAddress, why });
+    socket.destroy();
+  };
+  const server = createServer((socket) => {
+    socket.on("error", (error) => log.debug("opcua connection broke", { peer: socket.remoteAddress, error }));
+    if (sockets.size >= settings.maxConnections) return turnAway(socket, `more than ${settings.maxConnections} connections`);
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    const cancel = clock.after(options.helloTimeout, () => turnAway(socket, "no hello in time"));
+    socket.on("close", () => {
+      cancel();
+      sockets.delete(socket);
+    });
+    readHello(socket, (first) => {
+      cancel();
+      if (!first) return turnAway(socket, "the first bytes are not an OPC UA hello");
+      backend.start().then(
+        (inner) => pass(socket, { port: inner, first, log }),
+        () => turnAway(socket, "the OPC UA server cannot run"),
+      );
+    });
+  });
+  const port = await listen(server, options);
+  const backend = new OpcuaBackend({
+    ...options,
+    settings: { ...settings, port },
+    onLost: () => {
+      for (const socket of sockets) socket.destroy();
+    },
+  });
+  return {
+    port,
+    url: `opc.tcp://${settings.hostname.includes(":") ? `[${settings.hostname}]` : settings.hostname}:${port}`,
+    get connections() {
+      return sockets.size;
+    },
+    get loaded() {
+      return backend.loaded;
+    },
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await backend.stop();
+      await closed;
+    },
+  };
+}
+
+/** Waits for the first four bytes; gives all bytes that came by then, or undefined when they are not a hello. The socket is paused then. */
+function readHello(socket: Socket, done: (first: Buffer | undefined) => void): void {
+  let first = Buffer.alloc(0);
+  const onData = (chunk: Buffer): void => {
+    first = Buffer.concat([first, chunk]);
+    const known = Math.min(first.length, hello.length);
+    const fits = first.subarray(0, known).equals(hello.subarray(0, known));
+    if (fits && known < hello.length) return;
+    socket.off("data", onData);
+    socket.pause();
+    done(fits ? first : undefined);
+  };
+  socket.on("data", onData);
+}
+
+/** Passes the bytes of a connection to the inner server and back until one side ends. */
+function pass(socket: Socket, to: { readonly port: number; readonly first: Buffer; readonly log: Log }): void {
+  if (socket.destroyed) return;
+  const inner = connect({ port: to.port, host: "127.0.0.1", noDelay: true });
+  inner.on("error", (error) => {
+    to.log.debug("opcua connection broke", { error });
+    socket.destroy();
+  });
+  inner.on("close", () => socket.destroySoon());
+  socket.on("close", () => inner.destroy());
+  inner.write(to.first);
+  socket.pipe(inner);
+  inner.pipe(socket);
+}

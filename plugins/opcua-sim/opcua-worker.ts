@@ -1,0 +1,142 @@
+/*
+ * The thread of the OPC UA server. Nothing imports it: `openOpcuaServer` starts it at the first connection, so that a gateway that nobody
+ * asks over OPC UA never loads node-opcua (some 0.6 s and 100 MB).
+ */
+import { timingSafeEqual, createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parentPort, workerData } from "node:worker_threads";
+import { MessageSecurityMode, nodesets, OPCUACertificateManager, OPCUAServer, SecurityPolicy, setDebugLogger, setErrorLogger, setWarningLogger, type StatusCode, StatusCodes } from "node-opcua";
+import type { FromServer, OpcuaSettings, OpcuaWorkerData, ServedTag, ToServer } from "./opcua-messages.ts";
+import { createOpcuaSpace, type OpcuaSpace } from "./opcua-space.ts";
+import type { TagValue } from "./plant.ts";
+import type { PlantErrorCode } from "./plant-error.ts";
+
+const say = (message: FromServer): void => parentPort!.postMessage(message);
+
+/** node-opcua writes to the console with colours: the gateway's log takes it instead. */
+const logTo = (level: "debug" | "warn" | "error") => (...parts: unknown[]): void =>
+  say({ kind: "log", level, message: parts.map(String).join(" ").replace(/\u001b\[[0-9;]*m/g, "").replace(/\s+/g, " ").trim().slice(0, 1_000) });
+setDebugLogger(logTo("debug"));
+setWarningLogger(logTo("debug"));
+setErrorLogger(logTo("warn"));
+
+const refusals: Readonly<Record<PlantErrorCode, StatusCode>> = {
+  NO_SUCH_MACHINE: StatusCodes.BadNodeIdUnknown,
+  NO_SUCH_TAG: StatusCodes.BadNodeIdUnknown,
+  READ_ONLY: StatusCodes.BadNotWritable,
+  WRONG_TYPE: StatusCodes.BadTypeMismatch,
+  OUT_OF_RANGE: StatusCodes.BadOutOfRange,
+  BAD_COMMAND: StatusCodes.BadInvalidArgument,
+};
+
+const { settings, machines, snapshot } = workerData as OpcuaWorkerData;
+const writes = new Map<number, (status: StatusCode) => void>();
+let lastWrite = 0;
+let space: OpcuaSpace | undefined;
+let server: OPCUAServer | undefined;
+
+parentPort!.on("message", (message: ToServer) => {
+  switch (message.kind) {
+    case "values":
+      space?.show(message);
+      return say({ kind: "taken" });
+    case "written":
+      writes.get(message.id)?.(message.refusal === undefined ? StatusCodes.Good : refusals[message.refusal]);
+      writes.delete(message.id);
+      return;
+    case "stop":
+      void stop();
+  }
+});
+
+try {
+  server = await createServer(settings);
+  await server.initialize();
+  space = createOpcuaSpace(server, { machines, snapshot, sampling: settings.sampling, write });
+  await server.start();
+  const endpoint = server.endpoints[0]!;
+  const { port } = endpoint;
+  endpoint.port = settings.port; // endpoint descriptions are made of it when a client asks: they must name the public port
+  say({ kind: "listening", port });
+} catch (error) {
+  say({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+}
+
+function write(tag: ServedTag, value: TagValue): Promise<StatusCode> {
+  const id = ++lastWrite;
+  return new Promise((resolve) => {
+    writes.set(id, resolve);
+    say({ kind: "write", id, tag: tag.index, value });
+  });
+}
+
+async function stop(): Promise<void> {
+  try {
+    await server?.shutdown(0);
+  } catch (error) {
+    logTo("error")(error);
+  }
+  say({ kind: "stopped" });
+}
+
+async function createServer(settings: OpcuaSettings): Promise<OPCUAServer> {
+  const store = (name: string): OPCUACertificateManager =>
+    new OPCUACertificateManager({ rootFolder: join(settings.pki, name), automaticallyAcceptUnknownCertificate: settings.acceptUnknownClients, disableFileWatchers: true });
+  const [applications, people] = [store("server"), store("user")];
+  await applications.initialize();
+  await people.initialize();
+  for (const file of settings.trustedClients) await applications.trustCertificate(certificateIn(file));
+  const policies = settings.securityPolicies.map((name) => SecurityPolicy[name]);
+  const open = settings.securityPolicies.includes("None") ? [MessageSecurityMode.None] : [];
+  const secured = settings.securityPolicies.some((name) => name !== "None") ? [MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt] : [];
+  const atMost = (asked: number, limit: number): number => (asked === 0 ? limit : Math.min(asked, limit)); // 0 = no limit (OPC 10000-6 §7.1.2.3)
+  return new OPCUAServer({
+    host: "127.0.0.1",
+    port: 0,
+    hostname: settings.hostname,
+    nodeset_filename: [nodesets.standard],
+    serverInfo: { applicationUri: "urn:busbar:opcua-sim", productUri: "urn:busbar", applicationName: { text: "Busbar simulated plant" } },
+    buildInfo: { productName: "Busbar simulated plant", manufacturerName: "Busbar" },
+    serverCertificateManager: applications,
+    userCertificateManager: people,
+    securityPolicies: policies,
+    securityModes: [...open, ...secured],
+    allowAnonymous: settings.anonymous,
+    userManager: { isValidUser: (name: string, password: string) => settings.users.some((user) => user.name === name && samePassword(user.password, password)) },
+    maxConnectionsPerEndpoint: settings.maxConnections,
+    serverCapabilities: {
+      maxSessions: settings.maxSessions,
+      maxSubscriptions: settings.maxSubscriptions,
+      maxSubscriptionsPerSession: settings.maxSubscriptions,
+      maxMonitoredItems: settings.maxMonitoredItems,
+      maxMonitoredItemsPerSubscription: settings.maxMonitoredItems,
+      maxMonitoredItemsQueueSize: 1_000,
+      maxArrayLength: 65_536,
+      maxStringLength: 65_536,
+      maxByteStringLength: 1_048_576,
+      maxBrowseContinuationPoints: 10,
+      operationLimits: { maxNodesPerRead: 10_000, maxNodesPerWrite: 1_000, maxNodesPerBrowse: 1_000, maxMonitoredItemsPerCall: 10_000, maxNodesPerRegisterNodes: 1_000, maxNodesPerTranslateBrowsePathsToNodeIds: 1_000, maxNodesPerMethodCall: 100 },
+    },
+    transportSettings: {
+      adjustTransportLimits: (hello) => ({
+        receiveBufferSize: atMost(hello.receiveBufferSize, 65_535),
+        sendBufferSize: atMost(hello.sendBufferSize, 65_535),
+        maxMessageSize: atMost(hello.maxMessageSize, settings.maxMessageSize),
+        maxChunkCount: atMost(hello.maxChunkCount, settings.maxChunkCount),
+      }),
+    },
+  });
+}
+
+function certificateIn(file: string): Buffer {
+  const bytes = readFileSync(file);
+  const pem = /-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----/.exec(bytes.toString("latin1"))?.[1];
+  if (bytes[0] !== 0x30 && pem === undefined) throw new Error(`Cannot trust the certificate in "${file}": it is neither PEM nor DER`);
+  return pem === undefined ? bytes : Buffer.from(pem, "base64");
+}
+
+function samePassword(wanted: string, given: string): boolean {
+  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(wanted), digest(given));
+}
