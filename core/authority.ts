@@ -8,6 +8,11 @@ export interface Principal {
   readonly groups: readonly string[];
   /** Milliseconds since the Unix epoch when this identity ends; absent = with the connection. */
   readonly expires?: number | undefined;
+  /**
+   * A person or an app, not a device: it may have several sessions at once, none replaces another; it is sent no commands and has no presence.
+   * Default false.
+   */
+  readonly user?: boolean | undefined;
   /** The token's `jti`, or another name for the one credential that was shown; lets it be revoked alone. */
   readonly credential?: string | undefined;
 }
@@ -29,6 +34,8 @@ export interface TokenRequest {
   readonly roles: readonly string[];
   /** Seconds it is good for, 1 or more. */
   readonly ttl: number;
+  /** Whether it is for a person or an app (`Principal.user`). Default false. */
+  readonly user?: boolean;
 }
 
 /** Who a peer is and what it may do: one plugin provides it. Deny is the default: without one nobody gets in. */

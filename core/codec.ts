@@ -13,6 +13,10 @@ export interface Codec {
    * @throws {BusbarError} BAD_FRAME when they decode to something invalid: the frame is refused.
    */
   decode(bytes: Uint8Array, start: number, end: number): Frame | readonly Frame[];
+  /**
+   * For protocols without an auth frame: the id of the device that speaks in this message, under which its commands wait. Default: `message.from`.
+   */
+  identity?(message: Message): string;
   /** One frame for the peer, without the transport's framing; undefined when this protocol has no word for it. Envelopes go through `encodeMessage`. */
   encode(frame: Exclude<Frame, Message>): Uint8Array | undefined;
   /** An envelope for the peer, without the transport's framing; undefined when this protocol cannot say it (a status to a device that only takes commands). */

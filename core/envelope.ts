@@ -120,6 +120,11 @@ export class Message implements Envelope {
     return (this.#text ??= this.#end > 0 ? decoder.decode(this.#bytes.subarray(this.#start, this.#end)) : formatPayload(this.#value));
   }
 
+  /** The payload when it is plain bytes, else undefined; JSON is not parsed to find out. */
+  payloadBytes(): Uint8Array | undefined {
+    return this.#value instanceof Uint8Array ? this.#value : undefined;
+  }
+
   /** Writes the payload as JSON, UTF-8, to `target` from `at` on. Returns the place after it, or -1 when there is not room enough. */
   writePayload(target: Buffer, at: number): number {
     if (this.#end > 0) {
@@ -142,6 +147,7 @@ export class Message implements Envelope {
       this.#bytes = noBytes;
       this.#end = 0;
     }
+    if (this.#value instanceof Uint8Array && this.#value.buffer.byteLength > this.#value.byteLength) this.#value = this.#value.slice();
     return this;
   }
 }

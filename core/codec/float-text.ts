@@ -5,7 +5,7 @@
 export function shortestFloat32(value: number): number {
   if (Number.isInteger(value) && Math.abs(value) < 2 ** 53) return value;
   // Nearly every sensor has at most three decimals; the fewest that give the same float are the shortest.
-  for (let scale = 10; scale <= 1000; scale *= 10) {
+  for (let scale = 10; scale <= 1000 && !Number.isInteger(value); scale *= 10) {
     const short = Math.round(value * scale) / scale;
     if (Math.fround(short) === value) return short;
   }

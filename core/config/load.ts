@@ -1,4 +1,3 @@
-import { errorText } from "../errors.ts";
 import { builtInSteps } from "../steps/built-in.ts";
 import { checkInstances } from "./check-instances.ts";
 import { checkNeeds, providedPorts } from "./check-needs.ts";
@@ -58,7 +57,7 @@ async function readSource(path: string, host: ConfigHost, report: Reporter): Pro
     if (typeof module["default"] === "object" && module["default"] !== null) return readObject(module["default"], report);
     report.add(nowhere, [], "the module has no config as its default export", "write export default defineConfig({ … })");
   } catch (error) {
-    report.add(nowhere, [], `the module cannot be loaded: ${errorText(error).split("\n")[0]}`);
+    report.add(nowhere, [], `the module cannot be loaded: ${reasonOf(error)}`);
   }
   return undefined;
 }

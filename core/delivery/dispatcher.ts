@@ -21,6 +21,8 @@ export class Dispatcher {
   readonly #looped: Counter;
   readonly #metrics: Metrics;
   #busy = false;
+  /** Messages dispatched so far: names the one that is being dispatched. */
+  count = 0;
   #hops = 0;
   #waiting: { message: Envelope; offset: number | undefined; hops: number }[] = [];
 
@@ -52,6 +54,7 @@ export class Dispatcher {
   }
 
   #hand(message: Envelope, offset: number | undefined): void {
+    this.count++;
     const subscribers = this.#index.match(message.topic);
     for (let at = 0; at < subscribers.length; at++) subscribers[at]!.take(message, offset);
     this.#delivered.value += subscribers.length;

@@ -89,6 +89,16 @@ export class PostOffice {
     return this.#writer?.last ?? 0;
   }
 
+  /** How many messages have been dispatched: names the one that is being dispatched. */
+  get dispatches(): number {
+    return this.#dispatcher.count;
+  }
+
+  /** Whether sources should pause. */
+  get full(): boolean {
+    return this.#writer?.full ?? false;
+  }
+
   /** Whether the journal refuses messages at the moment. */
   get failing(): boolean {
     return this.#writer?.failing ?? false;

@@ -8,6 +8,12 @@ export interface SessionLimits {
   readonly authTimeout?: number;
   /** Messages per second, averaged over a second; more end the session with 4029. Default 0 = no limit. */
   readonly rate?: number;
+  /** Devices that may speak through one trusted connection. Default 1,000. */
+  readonly identities?: number;
+  /** Deliveries of qos ≥ 1 that may be unacknowledged at once. Default 100. */
+  readonly inFlight?: number;
+  /** Milliseconds after which an unacknowledged delivery is sent again. Default 10,000. */
+  readonly redeliver?: number;
   /** Subscriptions at once. Default 100. */
   readonly subscriptions?: number;
   /** Bytes queued towards the peer before the slow-consumer policy acts. Default 4 MiB. */
@@ -25,8 +31,13 @@ export interface SessionOptions {
   readonly binary?: boolean;
   /** Shown before the session began: a bearer token of the upgrade request, a client certificate. The session then needs no auth frame. */
   readonly credentials?: Credentials;
-  /** Known beforehand: a listener that trusts its source network or its listener token. */
+  /** Known beforehand. */
   readonly principal?: Principal;
+  /**
+   * The listener vouches for its peers (a source network, a listener token): the peer is whichever devices its messages name, each with these
+   * roles and groups. For codecs without an auth frame.
+   */
+  readonly trusted?: { readonly roles: readonly string[]; readonly groups?: readonly string[] };
   /**
    * Whether the device is told about commands. With "on-input", as for protocols in which the device must speak first (`user-inform`),
    * they are sent when something has arrived from it. Default "push".

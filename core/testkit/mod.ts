@@ -8,3 +8,4 @@ export * from "./framing-suite.ts";
 export * from "./journal-message.ts";
 export * from "./journal-suite.ts";
 export * from "./open-authority.ts";
+export * from "./test-plugin.ts";

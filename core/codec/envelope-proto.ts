@@ -1,0 +1,131 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { Codec, CodecFactory } from "../codec.ts";
+import { formatPayload, Message, parsePayload, type Qos } from "../envelope.ts";
+import { BusbarError } from "../errors.ts";
+import type { Frame } from "../frame.ts";
+import { AckSchema, FrameSchema, type Ack } from "../proto/gen/busbar/v1/envelope_pb.ts";
+import { maxBatch } from "./envelope-json.ts";
+import { EnvelopeReader } from "./envelope-proto-read.ts";
+import { encodeEnvelopeProto } from "./envelope-proto-encode.ts";
+
+/** `busbar.v1.Frame`: the session in protobuf (WIRE §2, §3). */
+export const envelopeProto: CodecFactory = { name: "busbar.v1.proto", session: true, create: () => new EnvelopeProtoCodec() };
+
+/** The same for a subscriber that asked for `"binary":true` on a JSON session: deliveries are bare `busbar.v1.Envelope`s. */
+export const bareEnvelopeProto = (message: Message, offset: number | undefined): Uint8Array => encodeEnvelopeProto(message, offset, false);
+
+const envelopeTag = 0x1a; // field 3, length-delimited
+const batchTag = 0x22; // field 4, length-delimited
+
+class EnvelopeProtoCodec implements Codec {
+  readonly #reader = new EnvelopeReader();
+
+  decode(bytes: Uint8Array, start: number, end: number): Frame {
+    if (bytes[start] === envelopeTag) {
+      const body = this.#reader.enter(bytes, start + 1, end);
+      if (this.#reader.end === end) return this.#checked(this.#reader.read(bytes, body, end));
+    } else if (bytes[start] === batchTag) {
+      const body = this.#reader.enter(bytes, start + 1, end);
+      if (this.#reader.end === end) return this.#batch(bytes, body, end);
+    }
+    return decodeControl(bytes.subarray(start, end));
+  }
+
+  encode(frame: Exclude<Frame, Message>): Uint8Array | undefined {
+    return toBinary(FrameSchema, toProto(frame));
+  }
+
+  encodeMessage(message: Message, offset: number | undefined): Uint8Array {
+    return encodeEnvelopeProto(message, offset, true);
+  }
+
+  #checked(message: Message): Message {
+    if (message.qos > 0 && message.msgid === "") throw new BusbarError("BAD_FRAME", "Cannot use the message: one of qos 1 or 2 needs a msgid");
+    return message;
+  }
+
+  #batch(bytes: Uint8Array, at: number, end: number): Frame {
+    const messages: Message[] = [];
+    while (at < end) {
+      if (bytes[at] !== 0x0a) throw new SyntaxError(`Cannot decode the batch: unknown field at byte ${at}`);
+      const body = this.#reader.enter(bytes, at + 1, end);
+      at = this.#reader.end;
+      if (messages.length === maxBatch) throw new BusbarError("BAD_FRAME", `Cannot use the batch: it has more than ${maxBatch} envelopes`);
+      messages.push(this.#checked(this.#reader.read(bytes, body, at)));
+    }
+    return { kind: "batch", messages };
+  }
+}
+
+function decodeControl(bytes: Uint8Array): Frame {
+  let frame;
+  try {
+    ({ frame } = fromBinary(FrameSchema, bytes));
+  } catch (error) {
+    throw new SyntaxError("Cannot decode the frame: it is no busbar.v1.Frame", { cause: error });
+  }
+  switch (frame.case) {
+    case "auth":
+      return { kind: "auth", deviceId: frame.value.deviceId, token: frame.value.token };
+    case "subscribe": {
+      const { topic, qos, since, ref } = frame.value;
+      if (qos > 2) throw new BusbarError("BAD_FRAME", "Cannot subscribe: qos must be 0, 1 or 2");
+      return { kind: "subscribe", topic, qos: qos as Qos, since: since === undefined ? undefined : Number(since), ref: ref || undefined };
+    }
+    case "unsubscribe":
+      return { kind: "unsubscribe", topic: frame.value.topic, ref: frame.value.ref || undefined };
+    case "ack":
+      return { kind: "ack", msgid: frame.value.msgid, status: decodeStatus(frame.value.status), ...decodePayload(frame.value) };
+    case "ping":
+    case "pong":
+      return { kind: frame.case };
+    default:
+      throw new BusbarError("BAD_FRAME", frame.case === undefined ? "Cannot use the frame: it is empty" : `Cannot use a frame "${frame.case}": it goes from server to client only`);
+  }
+}
+
+function decodeStatus(status: string): "ok" | "error" | undefined {
+  if (status === "" || status === "ok" || status === "error") return status || undefined;
+  throw new BusbarError("BAD_FRAME", 'Cannot use the ack: status must be "ok" or "error"');
+}
+
+function decodePayload({ payload }: Ack): { payload?: unknown } {
+  if (payload.case === "data") return { payload: payload.value };
+  if (payload.case === undefined) return {};
+  try {
+    return { payload: parsePayload(JSON.parse(payload.value)) };
+  } catch (error) {
+    throw new BusbarError("BAD_FRAME", "Cannot use the ack: its payload is not JSON", { cause: error });
+  }
+}
+
+function toProto(frame: Exclude<Frame, Message>) {
+  switch (frame.kind) {
+    case "auth":
+      return create(FrameSchema, { frame: { case: "auth", value: { deviceId: frame.deviceId, token: frame.token } } });
+    case "auth_response":
+      return create(FrameSchema, { frame: { case: "authResponse", value: { status: frame.status, timestamp: BigInt(frame.timestamp) } } });
+    case "batch":
+      throw new TypeError("Cannot encode a batch: encode its messages");
+    case "subscribe":
+      return create(FrameSchema, { frame: { case: "subscribe", value: { topic: frame.topic, qos: frame.qos, ref: frame.ref ?? "", ...(frame.since === undefined ? {} : { since: BigInt(frame.since) }) } } });
+    case "subscribed":
+      return create(FrameSchema, { frame: { case: "subscribed", value: { topic: frame.topic, ref: frame.ref ?? "", ...(frame.offset === undefined ? {} : { offset: BigInt(frame.offset) }) } } });
+    case "unsubscribe":
+    case "unsubscribed":
+      return create(FrameSchema, { frame: { case: frame.kind, value: { topic: frame.topic, ref: frame.ref ?? "" } } });
+    case "ack": {
+      const value = create(AckSchema, { msgid: frame.msgid, status: frame.status ?? "" });
+      if (frame.payload instanceof Uint8Array) value.payload = { case: "data", value: frame.payload };
+      else if (frame.payload !== undefined) value.payload = { case: "json", value: formatPayload(frame.payload) };
+      return create(FrameSchema, { frame: { case: "ack", value } });
+    }
+    case "error":
+      return create(FrameSchema, { frame: { case: "error", value: { code: frame.code, message: frame.message, msgid: frame.msgid ?? "", ref: frame.ref ?? "" } } });
+    case "ping":
+      return create(FrameSchema, { frame: { case: "ping", value: {} } });
+    case "pong":
+      return create(FrameSchema, { frame: { case: "pong", value: {} } });
+  }
+}
+

@@ -1,0 +1,272 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Authority } from "../authority.ts";
+import type { Bus, Subscription } from "../bus.ts";
+import { systemClock, type Clock } from "../clock.ts";
+import type { CheckedConfig } from "../config/checked.ts";
+import { diffConfig } from "../config/diff.ts";
+import { CommandTracker } from "../delivery/command-tracker.ts";
+import { createBus } from "../delivery/create-bus.ts";
+import { deliverAsync, PostOffice } from "../delivery/post-office.ts";
+import { createMessage, type Draft } from "../envelope.ts";
+import { BusbarError } from "../errors.ts";
+import type { Gateway } from "../gateway.ts";
+import type { Journal } from "../journal.ts";
+import type { Log } from "../log.ts";
+import { createMemoryJournal } from "../memory-journal.ts";
+import { MetricsRegistry } from "../metrics.ts";
+import { AuthorityPort, CommandsPort, GatewayPort, JournalPort, SessionsPort, type OptionalPort, type Port } from "../ports.ts";
+import { compileRoute } from "../route.ts";
+import { SessionRegistry } from "../session/session-registry.ts";
+import { closedAuthority } from "./closed-authority.ts";
+import { flowOf } from "./flow.ts";
+import { Instance, type InstanceServices } from "./instance.ts";
+import { neededPorts, orderInstances, providedPorts } from "./order.ts";
+import { PortSlot } from "./port-slot.ts";
+
+/** What a kernel is made of. */
+export interface KernelOptions {
+  readonly config: CheckedConfig;
+  readonly log: Log;
+  /** Default: the machine's clock. */
+  readonly clock?: Clock;
+  /** The folder that relative paths of plugin configs start from. Default: the working directory. */
+  readonly cwd?: string;
+}
+
+/** A gateway: runs the plugins of one config. */
+export interface Kernel {
+  /**
+   * Sets up every plugin, in order of their needs, then opens the bus.
+   * @throws {BusbarError} when a required plugin cannot be set up; everything is then closed again.
+   */
+  start(): Promise<void>;
+  /** Ends sessions with 1001, stops the plugins, flushes the journal. Resolves within `shutdownTimeout`, whatever hangs. */
+  stop(): Promise<void>;
+  /**
+   * Restarts the instances that changed. When a new one cannot be set up the old ones run on, and the error is thrown.
+   * Sessions of plugins that did not change stay connected.
+   */
+  reload(config: CheckedConfig): Promise<{ readonly added: readonly string[]; readonly removed: readonly string[]; readonly changed: readonly string[] }>;
+  /** Puts an error that nobody caught down to a plugin, which is then restarted. Returns false when it is nobody's. */
+  uncaught(error: unknown): boolean;
+  /** The kernel's own bus, in the name of `gateway`. */
+  readonly bus: Bus;
+  readonly gateway: Gateway;
+}
+
+/** Makes a kernel for a checked config. Nothing runs before `start`. */
+export function createKernel(options: KernelOptions): Kernel {
+  return new GatewayKernel(options);
+}
+
+class GatewayKernel implements Kernel {
+  readonly bus: Bus;
+  readonly gateway: Gateway;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #metrics = new MetricsRegistry();
+  readonly #office: PostOffice;
+  readonly #commands: CommandTracker;
+  readonly #sessions: SessionRegistry;
+  readonly #services: InstanceServices;
+  readonly #slots = new Map<string, PortSlot>();
+  readonly #own: ReadonlyMap<string, object>;
+  readonly #running = new AsyncLocalStorage<Instance>();
+  readonly #instances = new Map<string, Instance>();
+  #config: CheckedConfig;
+  #routes: Subscription[] = [];
+  #stops: (() => void)[] = [];
+  #state: "new" | "running" | "stopping" | "stopped" = "new";
+
+  constructor(options: KernelOptions) {
+    this.#config = options.config;
+    this.#log = options.log;
+    const clock = (this.#clock = options.clock ?? systemClock);
+    const log = options.log;
+    const { gateway } = options.config;
+    const metrics = this.#metrics;
+    this.#office = new PostOffice({ clock, log, metrics, highWater: gateway.journalHighWater, dedupeWindow: gateway.dedupeWindow, retainedLimit: gateway.retainedLimit });
+    const authority = (): Authority => (this.#slot(AuthorityPort.name).filled ? (this.#slot(AuthorityPort.name).proxy as Authority) : closedAuthority);
+    const context = { office: this.#office, authority };
+    this.#commands = new CommandTracker({ clock, ttl: gateway.commandTtl, limit: gateway.commandLimit });
+    this.#sessions = new SessionRegistry({ office: this.#office, authority, commands: this.#commands, clock, log, metrics });
+    this.bus = createBus(context, "gateway");
+    this.gateway = this.#describe();
+    this.#own = new Map<string, object>([[SessionsPort.name, this.#sessions], [CommandsPort.name, this.#commands], [GatewayPort.name, this.gateway]]);
+    this.#services = {
+      bus: context, clock, log, metrics,
+      setupTimeout: gateway.setupTimeout,
+      cwd: options.cwd ?? ".",
+      needs: (instance) => this.#needs(instance),
+      provided: (instance, values) => this.#provided(instance, values),
+      within: (instance, run) => this.#running.run(instance, run),
+    };
+  }
+
+  async start(): Promise<void> {
+    if (this.#state !== "new") throw new TypeError(`Cannot start the kernel: it is ${this.#state}`);
+    this.#state = "running";
+    try {
+      for (const spec of orderInstances(this.#config.instances)) this.#instances.set(spec.id, new Instance(spec, this.#services));
+      await this.#startAll([...this.#instances.values()]);
+      await this.#open();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state === "stopping" || this.#state === "stopped") return;
+    this.#state = "stopping";
+    let cancel = (): void => {};
+    const limit = new Promise<void>((resolve) => {
+      cancel = this.#clock.after(this.#config.gateway.shutdownTimeout, () => {
+        this.#log.error("stopping took too long, giving up on what is left", { left: [...this.#instances.values()].filter((one) => one.status.state !== "stopped").map((one) => one.id) });
+        resolve();
+      });
+    });
+    await Promise.race([this.#shutDown(), limit]).finally(cancel);
+    this.#state = "stopped";
+  }
+
+  async reload(config: CheckedConfig): ReturnType<Kernel["reload"]> {
+    const { added, removed, changed } = diffConfig(this.#config, config);
+    const ordered = orderInstances(config.instances);
+    const old = new Map(this.#instances);
+    const leaving = [...removed, ...changed];
+    for (const id of [...leaving].reverse()) await old.get(id)?.stop();
+    const fresh = ordered.filter((spec) => added.includes(spec.id) || changed.includes(spec.id)).map((spec) => new Instance(spec, this.#services));
+    try {
+      await this.#startAll(fresh);
+    } catch (error) {
+      for (const instance of fresh.reverse()) await instance.stop();
+      for (const id of leaving) {
+        const again = new Instance(old.get(id)!.spec, this.#services);
+        this.#instances.set(id, again);
+        await again.start().catch((cause: unknown) => again.fail(cause));
+      }
+      throw error;
+    }
+    for (const id of removed) this.#instances.delete(id);
+    for (const instance of fresh) this.#instances.set(instance.id, instance);
+    this.#config = config;
+    this.#startRoutes();
+    return { added, removed, changed };
+  }
+
+  uncaught(error: unknown): boolean {
+    const stack = error instanceof Error ? (error.stack ?? "") : "";
+    // Deno keeps no async context for timers: there the file that threw tells whose it is.
+    const instance = this.#running.getStore() ?? [...this.#instances.values()].find((one) => new RegExp(`[/\\\\](busbar-plugin-)?${one.spec.plugin.name}[/\\\\.]`).test(stack));
+    instance?.fail(error);
+    return instance !== undefined;
+  }
+
+  /** Sets up the instances, each as soon as what it needs is there, all independent ones side by side. */
+  async #startAll(instances: readonly Instance[]): Promise<void> {
+    const started = new Map<string, Promise<void>>();
+    for (const instance of instances) {
+      const needed = neededPorts(instance.spec.plugin);
+      const before = instances.filter((one) => providedPorts(one.spec.plugin).some((port) => needed.has(port)));
+      started.set(instance.id, Promise.all(before.map((one) => started.get(one.id))).then(() => this.#startOne(instance)));
+    }
+    const results = await Promise.allSettled(started.values());
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  async #startOne(instance: Instance): Promise<void> {
+    if (this.#state !== "running") throw new BusbarError("CLOSED", `Cannot start plugin "${instance.id}": the gateway stops`);
+    try {
+      await instance.start();
+    } catch (error) {
+      if (instance.spec.required) throw error;
+      instance.fail(error);
+    }
+  }
+
+  async #open(): Promise<void> {
+    const slot = this.#slots.get(JournalPort.name);
+    const { gateway } = this.#config;
+    if (!slot?.filled) this.#slot(JournalPort.name).fill(createMemoryJournal({ limit: gateway.memoryJournalLimit }));
+    const journal = this.#slot(JournalPort.name).proxy as Journal;
+    await this.#commands.rebuild(journal);
+    for (const pattern of ["command/#", "ack/#"]) this.#office.subscribe(pattern, (message) => this.#commands.see(message));
+    await this.#office.open(journal);
+    this.#sessions.start();
+    this.#stops.push(this.#clock.every(1000, () => this.#commands.expire()));
+    this.#startRoutes();
+  }
+
+  #startRoutes(): void {
+    for (const route of this.#routes.splice(0)) route.close();
+    for (const checked of this.#config.routes) {
+      const log = this.#log.child({ route: checked.name });
+      const route = compileRoute(checked, {
+        clock: this.#clock,
+        publish: (draft) => this.#publishRouted(draft, log),
+        sendTo: (id, message) => this.#instances.get(id)!.accept(message),
+      });
+      this.#routes.push(this.#office.subscribe(route.pattern, (message) => route.handle(message), { log }));
+    }
+  }
+
+  #publishRouted(draft: Draft, log: Log): void {
+    const message = createMessage(draft);
+    this.#office.complete(message, "gateway");
+    if (message.qos === 0) this.#office.publish(message);
+    else deliverAsync(this.#office, message).catch((error: unknown) => log.error("message of a route is lost", { topic: message.topic, error }));
+  }
+
+  async #shutDown(): Promise<void> {
+    for (const stop of this.#stops.splice(0)) stop();
+    this.#sessions.stop();
+    for (const route of this.#routes.splice(0)) route.close();
+    const last = [...this.#instances.values()].reverse();
+    const isJournal = (one: Instance): boolean => providedPorts(one.spec.plugin).includes(JournalPort.name);
+    for (const instance of last) if (!isJournal(instance)) await instance.stop();
+    await this.#office.close();
+    for (const instance of last) if (isJournal(instance)) await instance.stop();
+  }
+
+  #needs(instance: Instance): Record<string, unknown> {
+    const needs = (instance.spec.plugin.needs ?? {}) as Record<string, Port<unknown> | OptionalPort<unknown>>;
+    return Object.fromEntries(
+      Object.entries(needs).map(([key, need]) => {
+        const port = "optional" in need ? need.optional : need;
+        const own = this.#own.get(port.name);
+        if (own) return [key, own];
+        const slot = this.#slot(port.name);
+        const provided = this.#config.instances.some((one) => providedPorts(one.plugin).includes(port.name));
+        if (!slot.filled && !provided && "optional" in need) return [key, undefined];
+        return [key, slot.proxy];
+      }),
+    );
+  }
+
+  #provided(instance: Instance, values: ReadonlyMap<string, object> | undefined): void {
+    if (values) for (const [port, value] of values) this.#slot(port).fill(value);
+    else for (const port of providedPorts(instance.spec.plugin)) this.#slot(port).empty();
+  }
+
+  #slot(name: string): PortSlot {
+    let slot = this.#slots.get(name);
+    if (!slot) this.#slots.set(name, (slot = new PortSlot(name)));
+    return slot;
+  }
+
+  #describe(): Gateway {
+    return {
+      started: this.#clock.now(),
+      plugins: () => [...this.#instances.values()].map((instance) => instance.status),
+      flow: () => flowOf(this.#config),
+      metrics: () => this.#metrics.format(),
+      notReady: () => {
+        const missing = [...this.#instances.values()].map((one) => one.status).filter((one) => one.required && one.state !== "running").map((one) => `plugin "${one.id}" is ${one.state}${one.reason === undefined ? "" : `: ${one.reason}`}`);
+        if (this.#office.failing) missing.push("the journal refuses messages");
+        if (this.#state !== "running") missing.push(`the gateway is ${this.#state}`);
+        return missing.length > 0 ? missing : undefined;
+      },
+    };
+  }
+}

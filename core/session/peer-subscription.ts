@@ -1,0 +1,122 @@
+import type { Subscription } from "../bus.ts";
+import type { Clock } from "../clock.ts";
+import type { PostOffice } from "../delivery/post-office.ts";
+import type { Envelope, Message } from "../envelope.ts";
+import type { SubscribeFrame } from "../frame.ts";
+
+/** What a subscription needs of its session. */
+export interface SubscriptionHost {
+  readonly office: PostOffice;
+  readonly clock: Clock;
+  /** Hands a message to the transport. Returns false when it was not taken (slow consumer) or the session has ended. */
+  send(message: Message, offset: number | undefined, binary: boolean): boolean;
+  /** The same for a message that is being dispatched: sent once however many patterns of the peer match it. */
+  sendLive(message: Message, offset: number | undefined, binary: boolean): boolean;
+  /** Whether the transport has taken most of what was sent. */
+  hasRoom(): boolean;
+  /** The subscription cannot go on. */
+  failed(subscription: PeerSubscription, error: unknown): void;
+  /** Deliveries that may be unacknowledged. */
+  readonly inFlight: number;
+  /** Milliseconds after which an unacknowledged delivery is sent again. */
+  readonly redeliver: number;
+}
+
+/** Entries read at once while catching up. */
+const pageSize = 500;
+
+/**
+ * One subscription of a peer. It is live, or it catches up: from `since`, or after the peer had too many deliveries unacknowledged. While it catches up it reads the journal
+ * up to what live subscribers have seen and then goes live in the same turn, so there is neither a gap nor a double. Messages that are not in the journal
+ * (qos 0) pass at once in either state.
+ */
+export class PeerSubscription {
+  readonly frame: SubscribeFrame;
+  readonly #host: SubscriptionHost;
+  readonly #live: Subscription;
+  readonly #tracked: boolean;
+  readonly #unacknowledged = new Map<string, { message: Message; offset: number; sent: number }>();
+  #after: number;
+  #catchingUp: boolean;
+  #reading = false;
+  #open = true;
+
+  constructor(frame: SubscribeFrame, host: SubscriptionHost) {
+    this.frame = frame;
+    this.#host = host;
+    this.#tracked = frame.qos > 0;
+    this.#after = frame.since ?? host.office.last;
+    this.#catchingUp = frame.since !== undefined;
+    if (!this.#catchingUp) host.office.retained(frame.topic, (message, offset) => host.send(message as Message, offset, frame.binary === true));
+    this.#live = host.office.subscribe(frame.topic, (message, offset) => this.#take(message, offset));
+    if (this.#catchingUp) void this.#catchUp();
+  }
+
+  /** The peer has that delivery. */
+  acknowledge(msgid: string): boolean {
+    if (!this.#unacknowledged.delete(msgid)) return false;
+    if (this.#catchingUp) void this.#catchUp();
+    return true;
+  }
+
+  /** Sends again what has been unacknowledged for too long. */
+  repeat(now: number): void {
+    for (const one of this.#unacknowledged.values()) {
+      if (now - one.sent < this.#host.redeliver) continue;
+      one.sent = now;
+      this.#host.send(one.message, one.offset, this.frame.binary === true);
+    }
+  }
+
+  close(): void {
+    this.#open = false;
+    this.#live.close();
+    this.#unacknowledged.clear();
+  }
+
+  #take(message: Envelope, offset: number | undefined): void {
+    if (offset === undefined) {
+      this.#host.sendLive(message as Message, undefined, this.frame.binary === true);
+      return;
+    }
+    if (this.#catchingUp || offset <= this.#after) return;
+    if (this.#host.hasRoom() && !(this.#tracked && this.#unacknowledged.size >= this.#host.inFlight)) return this.#send(message as Message, offset, true);
+    this.#catchingUp = true; // it is in the journal: read from there when the peer has caught up
+    void this.#catchUp();
+  }
+
+  #send(message: Message, offset: number, live: boolean): void {
+    this.#after = offset;
+    const binary = this.frame.binary === true;
+    if (!(live ? this.#host.sendLive(message, offset, binary) : this.#host.send(message, offset, binary))) return;
+    if (this.#tracked) this.#unacknowledged.set(message.msgid, { message, offset, sent: this.#host.clock.now() });
+  }
+
+  async #catchUp(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    const { office, clock, inFlight } = this.#host;
+    try {
+      while (this.#open && this.#catchingUp) {
+        const room = this.#tracked ? inFlight - this.#unacknowledged.size : pageSize;
+        if (room <= 0) return; // an acknowledgement starts it again
+        if (!this.#host.hasRoom()) {
+          await clock.sleep(20);
+          continue;
+        }
+        if (this.#after >= office.last) {
+          this.#catchingUp = false;
+          return;
+        }
+        const page = await office.journal!.read({ after: this.#after, limit: Math.min(room, pageSize), pattern: this.frame.topic });
+        if (!this.#open) return;
+        for (const { message, offset } of page.entries) this.#send(message as Message, offset, false);
+        this.#after = page.until;
+      }
+    } catch (error) {
+      if (this.#open) this.#host.failed(this, error);
+    } finally {
+      this.#reading = false;
+    }
+  }
+}

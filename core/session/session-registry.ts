@@ -1,0 +1,123 @@
+import type { Authority, Principal } from "../authority.ts";
+import type { Clock } from "../clock.ts";
+import type { CommandTracker } from "../delivery/command-tracker.ts";
+import { droppedCounter } from "../delivery/dispatcher.ts";
+import { deliverAsync, type PostOffice } from "../delivery/post-office.ts";
+import { createMessage } from "../envelope.ts";
+import type { Log } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { PeerSession } from "./peer-session.ts";
+import type { SessionServices } from "./session-services.ts";
+import type { Session, SessionOptions, Sessions, SessionStatus } from "./sessions.ts";
+import { CloseCode, type Transport } from "./transport.ts";
+
+/** What the registry works with. */
+export interface SessionRegistryOptions {
+  readonly office: PostOffice;
+  readonly authority: () => Authority;
+  readonly commands: CommandTracker;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** All sessions of a gateway: opens them, keeps one per device, tells the bus who is there. */
+export class SessionRegistry implements Sessions {
+  readonly #options: SessionRegistryOptions;
+  readonly #services: SessionServices;
+  readonly #sessions = new Set<PeerSession>();
+  readonly #devices = new Map<string, PeerSession>();
+  readonly #stops: (() => void)[] = [];
+  #count = 0;
+
+  constructor(options: SessionRegistryOptions) {
+    this.#options = options;
+    const { metrics, office } = options;
+    this.#services = {
+      office, authority: options.authority, clock: options.clock, log: options.log, commands: options.commands,
+      refused: (reason) => void metrics.counter("busbar_refused_total", "Frames and peers refused, by reason", { reason }).value++,
+      dropped: (reason) => void droppedCounter(metrics, reason).value++,
+      attached: (session, principal) => this.#attached(session, principal),
+      detached: (session, principal) => this.#detached(session, principal),
+      closed: (session) => void this.#sessions.delete(session),
+      answer: (command, principal, answer) => {
+        const from = command.to === principal.id || command.to.startsWith(principal.id + "/") ? command.to : principal.id;
+        const message = createMessage({ type: "ack", from, to: command.from, payload: answer, qos: 1 });
+        office.complete(message, from);
+        deliverAsync(office, message).catch((error: unknown) => options.log.error("answer to a command is lost", { device: principal.id, error }));
+      },
+    };
+    metrics.gauge("busbar_sessions", "Connections with a session", () => this.#sessions.size);
+    metrics.gauge("busbar_devices_online", "Devices that are connected", () => this.#devices.size);
+  }
+
+  /** Watches rights, expiry and unacknowledged deliveries from now on. */
+  start(): void {
+    this.#stops.push(
+      this.#options.clock.every(1000, () => this.#check(false)),
+      this.#options.authority().onChange(() => this.#check(true)),
+    );
+  }
+
+  /** Ends every session with 1001. */
+  stop(): void {
+    for (const stop of this.#stops.splice(0)) stop();
+    for (const session of [...this.#sessions]) session.close(CloseCode.shuttingDown, "shutting down");
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  open(transport: Transport, options: SessionOptions): Session {
+    const session = new PeerSession(`s${++this.#count}`, transport, options, this.#services);
+    this.#sessions.add(session);
+    return session;
+  }
+
+  list(): readonly SessionStatus[] {
+    const devices = [...this.#devices].map(([id, session]) => statusOf(session, id));
+    const users = [...this.#sessions].filter((session) => session.principal?.user).map((session) => statusOf(session, session.principal!.id));
+    return [...devices, ...users];
+  }
+
+  get(id: string): SessionStatus | undefined {
+    const session = this.#devices.get(id);
+    return session && statusOf(session, id);
+  }
+
+  #attached(session: PeerSession, principal: Principal): void {
+    if (principal.user) return;
+    const older = this.#devices.get(principal.id);
+    this.#devices.set(principal.id, session);
+    if (older === session) return;
+    if (older && !older.options.trusted) older.close(CloseCode.replaced, "replaced by a newer connection");
+    if (!older) this.#presence(principal.id, "online", session.since);
+  }
+
+  #detached(session: PeerSession, principal: Principal): void {
+    if (this.#devices.get(principal.id) !== session) return;
+    this.#devices.delete(principal.id);
+    this.#presence(principal.id, "offline", session.lastSeen);
+  }
+
+  /** Presence is a retained event of each device, on `event/<id>/presence`. */
+  #presence(id: string, presence: "online" | "offline", lastSeen: number): void {
+    const { office, log } = this.#options;
+    try {
+      const message = createMessage({ type: "event", from: `${id}/presence`, payload: { presence, lastSeen }, retain: true });
+      office.complete(message, message.from);
+      office.publish(message);
+    } catch (error) {
+      log.warn("presence of a device cannot be told", { device: id, error });
+    }
+  }
+
+  #check(rightsChanged: boolean): void {
+    for (const session of this.#sessions) session.check(rightsChanged);
+  }
+}
+
+function statusOf(session: PeerSession, principal: string): SessionStatus {
+  return { id: session.id, principal, remote: session.transport.remote, transport: session.transport.kind, since: session.since, lastSeen: session.lastSeen };
+}
