@@ -15,6 +15,7 @@ export * from "./config/define.ts";
 export * from "./config/diff.ts";
 export * from "./config/discover.ts";
 export * from "./config/host.ts";
+export * from "./config/installed-schema.ts";
 export * from "./config/json-schema.ts";
 export * from "./config/load.ts";
 export * from "./config/problem.ts";

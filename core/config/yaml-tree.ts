@@ -23,10 +23,9 @@ export function readYaml(text: string, report: Reporter): SourceNode | undefined
   };
   for (const error of [...doc.errors, ...doc.warnings]) {
     const place = placeOf(error.pos[0]);
-    const line = text.split("\n", place.line)[place.line - 1] ?? "";
-    const braces = /[[{,].*\$\{/.test(line);
-    const tabs = error.code === "TAB_AS_INDENT" ? "indent with spaces" : undefined;
-    report.add(place, [], error.message.split("\n")[0]!.replace(/:$/, ""), braces ? 'between { } or [ ] write "${…}" in quotes' : tabs);
+    const braces = text.slice(error.pos[0] - 1, error.pos[0] + 1) === "${";
+    if (braces) report.add(place, [], "${ cannot stand without quotes between { } or [ ]", 'write "${…}"');
+    else report.add(place, [], error.message.split("\n")[0]!.replace(/:$/, ""), error.code === "TAB_AS_INDENT" ? "indent with spaces" : undefined);
     if (braces) break; // what follows is said of the same braces
   }
   if (doc.errors.length > 0) return undefined;
