@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { describeIssue } from "./issue-text.ts";
 import { suggest } from "./nearest.ts";
 import type { Reporter } from "./reporter.ts";
-import { flattenIssues, innerSchema, keysOf, type FlatIssue } from "./schema-walk.ts";
+import { flattenIssues, innerSchema, keysOf, refusesList, schemaAt, type FlatIssue } from "./schema-walk.ts";
 import { nodeAt, scalars, showNode, toValue, type Path, type ScalarNode, type SourceNode } from "./source-tree.ts";
 
 /** One part of a config that a schema judges. */
@@ -22,10 +22,34 @@ export function checkSection(section: Section, report: Reporter): { readonly out
   const { schema, node } = section;
   const result = parseWithCoercion(schema, node);
   const known = [...scalars(node)];
-  if (result.success) return known.some((scalar) => scalar.broken) ? undefined : { output: result.output };
+  const lists = [...wrongLists(schema, node, toValue(node), [])];
+  for (const { keys, expects } of lists) reportIssue(section, { issue: wrongType(expects), keys, parent: undefined, aboutKey: false }, [], report);
+  if (result.success) return lists.length > 0 || known.some((scalar) => scalar.broken) ? undefined : { output: result.output };
   const hidden = known.flatMap((scalar) => (scalar.secrets ?? []).map((secret) => [secret, scalar.shown ?? "…"] as const));
-  for (const flat of flattenIssues(schema, toValue(node), result.issues)) reportIssue(section, flat, hidden, report);
+  for (const flat of flattenIssues(schema, toValue(node), result.issues)) {
+    if (!lists.some(({ keys }) => keys.every((key, at) => key === flat.keys[at]))) reportIssue(section, flat, hidden, report);
+  }
   return undefined;
+}
+
+/** The lists that stand where a map or a single value should. */
+function* wrongLists(schema: v.GenericSchema, node: SourceNode, value: unknown, keys: Path): Generator<{ readonly keys: Path; readonly expects: string }> {
+  if (node.kind === "scalar") return;
+  if (node.kind === "list") {
+    const here = schemaAt(schema, keys, value);
+    if (here && refusesList(here)) {
+      yield { keys, expects: here.expects };
+      return;
+    }
+    for (const [at, item] of node.items.entries()) yield* wrongLists(schema, item, value, [...keys, at]);
+  } else {
+    for (const [key, entry] of node.entries) yield* wrongLists(schema, entry.node, value, [...keys, key]);
+  }
+}
+
+/** The issue that valibot would have for a value of another type. */
+function wrongType(expects: string): v.BaseIssue<unknown> {
+  return { kind: "schema", type: "type", input: undefined, expected: expects, received: "", message: `Invalid type: Expected ${expects}` };
 }
 
 /** Parses; a text that is one `${env:…}` becomes a number or a boolean where the text is refused and it reads as one. */
@@ -92,7 +116,7 @@ function wanted(parent: v.GenericSchema | undefined, key: PropertyKey | undefine
   const schema = entries?.[String(key)];
   if (!schema) return undefined;
   const { expects } = innerSchema(schema);
-  const { message, allowed } = describeIssue({ kind: "schema", type: "missing", input: undefined, expected: expects, received: "undefined", message: `Invalid type: Expected ${expects}` } as v.BaseIssue<unknown>, "", true);
+  const { message, allowed } = describeIssue(wrongType(expects), "", true);
   const description = v.getDescription(schema as v.GenericSchema);
   return [allowed ? suggest(undefined, allowed) : message.replace("missing; ", ""), description].filter((part) => part !== undefined).join(": ");
 }

@@ -35,6 +35,17 @@ export function optionsOf(schema: v.GenericSchema): readonly v.GenericSchema[] {
   return (type === "union" || type === "variant") && options ? (options as readonly v.GenericSchema[]) : [];
 }
 
+const mapTypes: ReadonlySet<string> = new Set(["object", "strict_object", "loose_object", "object_with_rest", "record", "variant"]);
+const scalarTypes: ReadonlySet<string> = new Set(["string", "number", "boolean", "bigint", "picklist", "literal", "enum", "null", "undefined"]);
+
+/** Whether a list is wrong here. valibot itself takes an array for an object, as JavaScript does. */
+export function refusesList(schema: v.GenericSchema): boolean {
+  const inner = innerSchema(schema);
+  const { type } = partsOf(inner);
+  if (type === "union") return optionsOf(inner).every(refusesList);
+  return mapTypes.has(type) || scalarTypes.has(type);
+}
+
 /** The keys of an object schema, or undefined for any other schema. */
 export function keysOf(schema: v.GenericSchema): readonly string[] | undefined {
   const { entries } = partsOf(schema);
