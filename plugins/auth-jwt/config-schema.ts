@@ -16,8 +16,8 @@ const inline = (what: string) => v.pipe(v.string(), v.maxLength(16_384), v.descr
 const kid = () =>
   v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(256), v.description("The key's name: a token that names another `kid` is not tried with this key. Without it the key is tried for every token of its algorithm.")));
 
-const oneOf = (one: string, other: string) =>
-  v.check((key: object) => Object.hasOwn(key, one) !== Object.hasOwn(key, other), `must have exactly one of ${one} and ${other}`);
+const oneOf = <T extends object>(one: string, other: string) =>
+  v.check<T, string>((key) => Object.hasOwn(key, one) !== Object.hasOwn(key, other), `must have exactly one of ${one} and ${other}`);
 
 const secretKey = v.pipe(
   v.strictObject({
@@ -125,9 +125,9 @@ export const configSchema = v.strictObject({
     ),
     [],
   ),
-  revocationsFile: v.optional(filePath("A file with more of the same, one a line, # begins a comment. It must exist; changes take effect within `revocationsInterval`. Up to 100,000 lines, 16 MiB.")),
-  revocationsInterval: v.optional(v.pipe(duration(1000, 25_000), v.description("How often revocationsFile is looked at. 1 s to 25 s.")), 5000),
-  clockTolerance: v.optional(v.pipe(duration(0, 300_000), v.description("How far ahead the clock of whoever signs may run (nbf). Up to 5 min.")), 5000),
+  revocationsFile: v.optional(filePath("A file with more of the same, one a line; a line that begins with # is a comment. It must exist; changes take effect within `revocationsInterval`. Up to 100,000 lines, 16 MiB.")),
+  revocationsInterval: v.pipe(v.optional(duration(1000, 25_000), 5000), v.description("How often revocationsFile is looked at. 1 s to 25 s.")),
+  clockTolerance: v.pipe(v.optional(duration(0, 300_000), 5000), v.description("How far ahead the clock of whoever signs may run (nbf). Up to 5 min.")),
   cacheSize: v.optional(v.pipe(integer(0, 1_000_000), v.description("Checked tokens and secrets that are remembered, so that reconnecting is cheap. 0 to 1,000,000.")), 10_000),
 });
 

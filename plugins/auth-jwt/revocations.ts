@@ -96,8 +96,8 @@ async function readIfChanged(file: string, seen: string, now: number): Promise<{
 function parse(text: string, file: string): ReadonlySet<string> {
   const entries = new Set<string>();
   for (const line of text.split("\n")) {
-    const entry = line.split("#", 1)[0]!.trim();
-    if (entry !== "") entries.add(entry);
+    const entry = line.trim();
+    if (entry !== "" && !entry.startsWith("#")) entries.add(entry);
     if (entries.size > mostEntries) throw new BusbarError("CONFIG", `Cannot read the revocations "${file}": it has more than ${mostEntries} entries`);
   }
   return entries;

@@ -42,11 +42,12 @@ export function verifyToken(token: string, options: { readonly keys: readonly Pi
 function decode(token: string): Jwt {
   try {
     const decoded = jwt.decode(token, { complete: true });
-    if (decoded !== null) return decoded;
+    // jsonwebtoken takes any JSON but null, false, 0 and "" for a header.
+    if (decoded !== null && typeof decoded.header === "object") return decoded;
   } catch (error) {
     throw new Refusal("malformed", "the token's payload is not JSON", { cause: error });
   }
-  throw new Refusal("malformed", "the token's header is not JSON");
+  throw new Refusal("malformed", "the token's header is not a JSON object");
 }
 
 function checkSignature(token: string, { key, algorithm }: PinnedKey, options: { readonly clock: Clock; readonly tolerance: number }): JwtPayload {
