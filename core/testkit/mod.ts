@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./codec-suite.ts";
 export * from "./fake-clock.ts";
 export * from "./framing-suite.ts";
 export * from "./journal-message.ts";
