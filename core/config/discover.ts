@@ -56,6 +56,7 @@ export async function loadPlugin(use: string, folder: string): Promise<AnyPlugin
 async function findPlugin(use: string, folder: string): Promise<string | undefined> {
   if (/^\.{1,2}\//.test(use) || isAbsolute(use)) {
     const file = resolve(folder, use);
+    if (!/\.[mc]?[tj]s$/.test(file)) throw new BusbarError("CONFIG", `Cannot load plugin "${use}": a path must end in .ts, .mts, .js or .mjs`);
     if (await isFile(file)) return file;
     throw new BusbarError("CONFIG", `Cannot load plugin "${use}": there is no file ${file}`);
   }
