@@ -1,0 +1,40 @@
+import { byteSize, duration, integer } from "@busbar/core";
+import * as v from "valibot";
+
+const field = <S extends v.GenericSchema>(schema: S, fallback: v.InferInput<S>, text: string) => v.pipe(v.optional(schema, fallback as never), v.description(text));
+
+/** What a listener's config may say. */
+export const configSchema = v.strictObject({
+  path: field(v.pipe(v.string(), v.regex(/^\/[A-Za-z0-9/_-]*$/, "must be a path such as /ws")), "/ws", "Path of the upgrade request. Default /ws."),
+  binary: field(v.picklist(["iot-data", "user-inform"]), "iot-data", "What a binary frame on a JSON session is: iot-data or user-inform. Default iot-data."),
+  frameLimit: field(byteSize(1024, 64 * 1024 ** 2), "1MiB", "Largest frame; a larger one closes with 1009. Default 1MiB, 1KiB to 64MiB."),
+  maxConnections: field(integer(1, 1_000_000), 20_000, "Sessions at once; further connections wait. Default 20000."),
+  waitingLine: field(
+    v.strictObject({
+      length: field(integer(0, 100_000), 1000, "Connections that may wait for a free place; a further one closes with 1013. Default 1000."),
+      time: field(duration(0, 600_000), "10s", "How long one may wait before it closes with 1013. Default 10s."),
+    }),
+    {},
+    "What happens when all places are taken.",
+  ),
+  ping: field(duration(100, 3_600_000), "30s", "A ping is sent every so often. Default 30s."),
+  idleTimeout: field(duration(200, 86_400_000), "90s", "A peer without any sign of life for so long is closed with 4001. Default 90s."),
+  authTimeout: field(duration(10, 600_000), "5s", "How long a client may take to authenticate before it is closed with 4401. Default 5s."),
+  compression: field(
+    v.strictObject({
+      enabled: field(v.boolean(), false, "Offer permessage-deflate (RFC 7692). About 45 times slower; default false."),
+      threshold: field(byteSize(0, 64 * 1024 ** 2), "1KiB", "Smaller messages are sent uncompressed. Default 1KiB."),
+    }),
+    {},
+    "Compression, off unless asked for.",
+  ),
+  rate: field(integer(0, 10_000_000), 0, "Messages per second of one session; more close it with 4029. 0 = no limit. Default 0."),
+  subscriptions: field(integer(1, 100_000), 100, "Subscriptions of one session. Default 100."),
+  inFlight: field(integer(1, 65_535), 100, "Deliveries of qos 1 and 2 that may be unacknowledged. Default 100."),
+  redeliver: field(duration(100, 3_600_000), "10s", "An unacknowledged delivery is sent again after so long. Default 10s."),
+  buffer: field(byteSize(16 * 1024, 1024 ** 3), "4MiB", "Bytes queued towards one peer before slowConsumer acts. Default 4MiB."),
+  slowConsumer: field(v.picklist(["disconnect", "drop-newest"]), "disconnect", "What happens to qos 0 deliveries beyond buffer: disconnect (4008) or drop-newest, counted. Default disconnect."),
+});
+
+/** The config with all defaults filled in: durations in ms, sizes in bytes. */
+export type WebSocketConfig = v.InferOutput<typeof configSchema>;
