@@ -61,6 +61,12 @@ test("createModbusDeframer() refuses a wrong protocol id and length and says whe
   }
 });
 
+test("createModbusDeframer() goes on refusing once the stream is lost", () => {
+  const deframer = createModbusDeframer();
+  assert.throws(() => deframer.push(Buffer.from("00010001000601", "hex"), () => {}), SyntaxError);
+  assert.throws(() => deframer.push(frameOf(1, 1, Uint8Array.of(3)), () => assert.fail("a frame after the stream was lost")), SyntaxError);
+});
+
 test("createModbusDeframer() takes any bytes without anything but a SyntaxError", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 400 }), { maxLength: 10 }), (chunks) => {

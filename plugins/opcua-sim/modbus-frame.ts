@@ -14,13 +14,18 @@ export function createModbusDeframer(): Deframer {
   let partial = new Uint8Array(maxModbusFrame);
   let held = 0;
   let offset = 0;
+  let broken: SyntaxError | undefined;
+  const refuse = (what: string): never => {
+    broken = new SyntaxError(`Cannot read the Modbus frame at byte ${offset}: its ${what}`);
+    throw broken;
+  };
 
   /** The length of the whole frame whose header begins at `at`. */
   const lengthAt = (bytes: Uint8Array, at: number): number => {
     const protocol = (bytes[at + 2]! << 8) | bytes[at + 3]!;
-    if (protocol !== 0) throw new SyntaxError(`Cannot read the Modbus frame at byte ${offset}: its protocol id is ${protocol}, not 0`);
+    if (protocol !== 0) refuse(`protocol id is ${protocol}, not 0`);
     const length = (bytes[at + 4]! << 8) | bytes[at + 5]!;
-    if (length < 2 || length > 254) throw new SyntaxError(`Cannot read the Modbus frame at byte ${offset}: its length is ${length}, not 2-254`);
+    if (length < 2 || length > 254) refuse(`length is ${length}, not 2-254`);
     return length + 6;
   };
 
@@ -29,6 +34,7 @@ export function createModbusDeframer(): Deframer {
       return held;
     },
     push(chunk, onFrame) {
+      if (broken) throw broken;
       let at = 0;
       while (held > 0 && at < chunk.length) {
         const taken = Math.min((held < headerBytes ? headerBytes : lengthAt(partial, 0)) - held, chunk.length - at);

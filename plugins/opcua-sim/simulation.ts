@@ -61,7 +61,7 @@ export class Simulation {
     this.#seeds = new Uint32Array(count);
     this.#signals = new Array<Signal | undefined>(count).fill(undefined);
     this.#levels = new Float64Array(count);
-    this.#due = new Float64Array(count).fill(options.start);
+    this.#due = Float64Array.from(plant.tags, (tag) => options.start + (tag.spec.every ?? 0));
     this.#last = new Float64Array(count).fill(options.start);
     this.#leader = new Int32Array(count).fill(-1);
     this.#gate = new Int32Array(count).fill(-1);
