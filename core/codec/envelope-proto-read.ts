@@ -87,7 +87,7 @@ export class EnvelopeReader {
             data = undefined;
             break;
           case 8:
-            data = bytes.subarray(at, next);
+            data = new Uint8Array(bytes.buffer, bytes.byteOffset + at, length);
             json = -1;
             break;
         }

@@ -10,3 +10,5 @@ export * from "./journal-message.ts";
 export * from "./journal-suite.ts";
 export * from "./open-authority.ts";
 export * from "./test-plugin.ts";
+export * from "./session-peer.ts";
+export * from "./session-suite.ts";
