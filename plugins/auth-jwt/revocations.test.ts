@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -12,12 +12,13 @@ import { openRevocations } from "./revocations.ts";
 const who = (id: string, credential?: string): Principal => ({ id, roles: [], groups: [], credential });
 
 /** Revocations over a real file, with a promise for the next change and for the next line of the log. */
-async function watched(t: TestContext, content: string) {
+async function watched(t: TestContext, content: string, written = new Date()) {
   const home = await mkdtemp(join(tmpdir(), "busbar-revoked-"));
   t.after(() => rm(home, { recursive: true }));
   const file = join(home, "revoked.txt");
   await writeFile(file, content);
-  const clock = fakeClock(Date.now());
+  await utimes(file, written, written);
+  const clock = fakeClock(written.getTime());
   let changed = Promise.withResolvers<void>();
   let logged = Promise.withResolvers<string>();
   let changes = 0;
@@ -76,8 +77,10 @@ test("openRevocations() reads the file at the start and sees each change", async
 });
 
 test("openRevocations() sees a change of the same length within the same tick of the file's clock", async (t) => {
-  const { file, revocations, nextChange } = await watched(t, "home-1\n");
+  const tick = new Date(Math.floor(Date.now() / 1000) * 1000);
+  const { file, revocations, nextChange } = await watched(t, "home-1\n", tick);
   await writeFile(file, "home-2\n");
+  await utimes(file, tick, tick);
   await nextChange();
   assert.equal(revocations.has(who("home-2")), true);
 });

@@ -4,7 +4,7 @@ import type { AuthJwtConfig } from "./config-schema.ts";
 
 const longestFile = 16 * 1024 * 1024;
 const mostEntries = 100_000;
-/** Some file systems keep times to the second or two: a change within it would not show. */
+/** Some file systems keep times to two seconds only. */
 const coarsestTime = 2000;
 
 /** What no longer counts. */
@@ -80,9 +80,10 @@ async function readIfChanged(file: string, seen: string, now: number): Promise<{
     try {
       const { mtimeMs, size, ino } = await handle.stat();
       const stamp = `${mtimeMs} ${size} ${ino}`;
-      if (stamp === seen && Math.abs(now - mtimeMs) > coarsestTime) return undefined;
+      if (stamp === seen) return undefined;
       if (size > longestFile) throw new BusbarError("CONFIG", `Cannot read the revocations "${file}": it has ${size} bytes, ${longestFile} are allowed`);
-      return { text: await handle.readFile("utf8"), stamp };
+      // What is read so soon after it was written may change once more without a new time: it is read again the next time.
+      return { text: await handle.readFile("utf8"), stamp: Math.abs(now - mtimeMs) > coarsestTime ? stamp : "" };
     } finally {
       await handle.close();
     }
