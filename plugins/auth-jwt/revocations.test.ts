@@ -3,13 +3,20 @@ import { mkdtemp, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { createLog, type Principal } from "@busbar/core";
+import { createLog, systemClock, type Principal } from "@busbar/core";
 import { fakeClock } from "@busbar/core/testkit";
 import * as v from "valibot";
 import { configSchema } from "./config-schema.ts";
 import { openRevocations } from "./revocations.ts";
 
 const who = (id: string, credential?: string): Principal => ({ id, roles: [], groups: [], credential });
+
+/** What `promise` gives, or a failure when it gives nothing within 5 s. */
+async function soon<T>(promise: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const cancel = systemClock.after(5000, () => late.reject(new Error("nothing happened within 5 s")));
+  return Promise.race([promise, late.promise]).finally(cancel);
+}
 
 /** Revocations over a real file, with a promise for the next change and for the next line of the log. */
 async function watched(t: TestContext, content: string, written = new Date()) {
@@ -41,12 +48,12 @@ async function watched(t: TestContext, content: string, written = new Date()) {
     changes: () => changes,
     async nextChange() {
       await clock.advance(5000);
-      await changed.promise;
+      await soon(changed.promise);
       changed = Promise.withResolvers();
     },
     async nextLine() {
       await clock.advance(5000);
-      const line = await logged.promise;
+      const line = await soon(logged.promise);
       logged = Promise.withResolvers();
       return line;
     },
