@@ -1,9 +1,9 @@
-import { BusbarError, covers, createLog, createMemoryJournal, matches, MetricsRegistry, type Authority, type DeviceRecord, type Entry, type Gateway, type Journal, type LogRecord, type Sessions, type SessionStatus, type Store } from "@busbar/core";
-import { fakeClock, type FakeClock } from "@busbar/core/testkit";
+import {
+  BusbarError, CommandsPort, covers, createMemoryJournal, definePlugin, GatewayPort, JournalPort, matches,
+  type Authority, type DeviceRecord, type Entry, type Journal, type LogRecord, type Sessions, type SessionStatus, type Store,
+} from "@busbar/core";
+import { fakeClock, testPlugin, type FakeClock } from "@busbar/core/testkit";
 import * as v from "valibot";
-import { createBus } from "../../core/delivery/create-bus.ts";
-import { CommandTracker } from "../../core/delivery/command-tracker.ts";
-import { PostOffice } from "../../core/delivery/post-office.ts";
 import { createApp } from "./app.ts";
 import { httpConfig } from "./config.ts";
 import { createConsoleCode, type ConsoleCode } from "./console-code.ts";
@@ -16,7 +16,7 @@ export interface Fixture {
   readonly clock: FakeClock;
   readonly mounts: Mounts;
   readonly code: ConsoleCode;
-  readonly lines: LogRecord[];
+  readonly lines: readonly LogRecord[];
   readonly sessions: SessionStatus[];
   /** What /readyz is told. */
   missing: string[] | undefined;
@@ -73,18 +73,13 @@ function valuesOf(payload: unknown): readonly { readonly tag: string; readonly v
   return (payload as { values: { tag: string; value: number; unit: string }[] }).values;
 }
 
-/** Makes the app. `config` as in a config file; `storeless`: without a storage plugin. */
+/**
+ * Makes the app inside a real kernel on a fake clock: nothing of it outlives the test. `config` as in a config file; `storeless`: without a storage
+ * plugin. What it is told of sessions and readiness is up to the test.
+ */
 export async function createFixture(options: { readonly config?: object; readonly storeless?: boolean } = {}): Promise<Fixture> {
   const clock = fakeClock();
-  const lines: LogRecord[] = [];
-  const log = createLog({ clock, level: "debug", write: (line) => lines.push(line) });
-  const metrics = new MetricsRegistry();
-  const office = new PostOffice({ clock, log, metrics, highWater: 10_000, dedupeWindow: 1000, retainedLimit: 1000 });
   const journal = createMemoryJournal();
-  await office.open(journal);
-  const bus = createBus({ office, authority: () => patternAuthority }, "http");
-  const commands = new CommandTracker({ clock, ttl: 60_000, limit: 1000 });
-  bus.subscribe("#", (message) => commands.see(message));
   const online: SessionStatus[] = [];
   const sessions: Sessions = {
     open: () => {
@@ -96,19 +91,32 @@ export async function createFixture(options: { readonly config?: object; readonl
       return online.length;
     },
   };
-  const gateway: Gateway = {
-    started: clock.now(),
-    plugins: () => [{ id: "http", use: "http", state: "running", required: true, restarts: 0, addresses: [{ what: "Console", url: "http://127.0.0.1:8080/#code=secret" }] }],
-    flow: () => ({ nodes: [{ id: "http", kind: "plugin", label: "http" }], edges: [] }),
-    metrics: () => metrics.format(),
-    notReady: () => fixture.missing,
-  };
+  const config = v.parse(httpConfig, options.config ?? {});
   const mounts = createMounts();
   const code = createConsoleCode(clock);
-  const parts: ApiParts = { authority: patternAuthority, bus, store: options.storeless ? undefined : journalStore(journal), gateway, commands, sessions, clock, log, metrics, config: v.parse(httpConfig, options.config ?? {}) };
-  const app = createApp(parts, { mounts, code: parts.config.console ? code : undefined, version: "0.0.0" });
+  let parts: ApiParts | undefined;
+  const plugin = definePlugin({
+    name: "http",
+    description: "The app without its server",
+    config: v.strictObject({}),
+    needs: { gateway: GatewayPort, commands: CommandsPort },
+    provides: { journal: JournalPort },
+    setup({ needs, bus, log, metrics, announce }) {
+      announce({ what: "Console", url: "http://127.0.0.1:8080/#code=secret" });
+      const gateway = { ...needs.gateway, notReady: () => fixture.missing, plugins: () => needs.gateway.plugins(), flow: () => needs.gateway.flow(), metrics: () => needs.gateway.metrics() };
+      parts = { authority: patternAuthority, bus, store: options.storeless ? undefined : journalStore(journal), gateway, commands: needs.commands, sessions, clock, log, metrics, config };
+      return { journal };
+    },
+  });
+  const { log: lines } = await testPlugin(plugin, {}, { authority: patternAuthority, clock });
+  if (!parts) throw new TypeError("Cannot make the app: its plugin was not set up");
+  const app = createApp(parts, { mounts, code: config.console ? code : undefined, version: "0.0.0" });
   const fixture: Fixture = {
-    parts, clock, mounts, code, lines,
+    parts,
+    clock,
+    mounts,
+    code,
+    lines,
     sessions: online,
     missing: undefined,
     fetch: (request, env) => app.fetch(request, env as AppEnv["Bindings"]),

@@ -79,14 +79,15 @@ async function createServer(config: HttpConfig, handlers: ServerHandlers, path: 
 async function readPem(file: string, key: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
-  } catch (cause) {
-    throw new BusbarError("CONFIG", `Cannot read tls.${key} "${file}": ${(cause as NodeJS.ErrnoException).code ?? "it cannot be opened"}`, { cause });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new BusbarError("CONFIG", `Cannot read tls.${key} "${file}": ${code === "ENOENT" ? "there is no such file" : message}`);
   }
 }
 
 function listen(server: Server, { host, port }: HttpConfig): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onError = (cause: NodeJS.ErrnoException): void => reject(new BusbarError("UNAVAILABLE", `Cannot listen on ${host}:${port}: ${reasonOf(cause)}`, { cause }));
+    const onError = (error: NodeJS.ErrnoException): void => reject(new BusbarError("UNAVAILABLE", `Cannot listen on ${host}:${port}: ${reasonOf(error)}`));
     server.once("error", onError);
     server.listen(port, host, () => {
       server.off("error", onError);
