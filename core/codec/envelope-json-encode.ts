@@ -11,10 +11,16 @@ const offsetKey = ascii(',"offset":');
 const expiresKey = ascii(',"expires":');
 
 /** The middle of the envelope, which messages of one source share. */
-let type = "";
-let from = "";
-let to = "";
-let middle = ascii("");
+interface Middle {
+  readonly type: string;
+  readonly from: string;
+  readonly to: string;
+  readonly bytes: Uint8Array;
+}
+
+const maxMiddles = 4096;
+let middles = new Map<string, Middle>();
+let lastMiddle: Middle = { type: "", from: "", to: "", bytes: ascii("") };
 
 let lastMessage: Message | undefined;
 let lastOffset: number | undefined;
@@ -26,28 +32,35 @@ let lastBytes: Uint8Array;
  */
 export function encodeEnvelopeJson(message: Message, offset: number | undefined): Uint8Array {
   if (message === lastMessage && offset === lastOffset) return lastBytes;
-  if (message.type !== type || message.from !== from || message.to !== to) {
-    type = message.type;
-    from = message.from;
-    to = message.to;
-    middle = ascii(`,"from":"${from}","to":"${to}","type":"${type}","payload":`); // ids and types need no escapes
-  }
+  const middle = middleOf(message);
   let room = 1024;
-  let bytes = tryEncode(message, offset, room);
-  while (bytes === undefined) bytes = tryEncode(message, offset, (room *= 8));
+  let bytes = tryEncode(message, offset, middle, room);
+  while (bytes === undefined) bytes = tryEncode(message, offset, middle, (room *= 8));
   lastMessage = message;
   lastOffset = offset;
   return (lastBytes = bytes);
 }
 
-function tryEncode(message: Message, offset: number | undefined, room: number): Uint8Array | undefined {
+function middleOf({ type, from, to }: Message): Uint8Array {
+  const last = lastMiddle;
+  if (last.from === from && last.type === type && last.to === to) return last.bytes;
+  const known = middles.get(from);
+  if (known && known.type === type && known.to === to) return (lastMiddle = known).bytes;
+  if (middles.size >= maxMiddles) middles = new Map();
+  lastMiddle = { type, from, to, bytes: ascii(`,"from":"${from}","to":"${to}","type":"${type}","payload":`) }; // ids and types need no escapes
+  middles.set(from, lastMiddle);
+  return lastMiddle.bytes;
+}
+
+function tryEncode(message: Message, offset: number | undefined, middle: Uint8Array, room: number): Uint8Array | undefined {
   const fixed = 400 + middle.length + message.msgid.length * 6;
   const buffer = slab.reserve(fixed + room);
   let at = copy(opening, buffer, slab.at);
   at = writeText(message.msgid, buffer, at);
   at = copy(timestampKey, buffer, at);
   at = writeInteger(message.timestamp, buffer, at);
-  at = copy(middle, buffer, at);
+  buffer.set(middle, at);
+  at += middle.length;
   at = message.writePayload(buffer, at);
   if (at < 0 || buffer.length - at < 200) return undefined;
   at = copy(tails[message.qos]![message.retain ? 1 : 0], buffer, at);
