@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer as createHttpServer, type Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
@@ -68,15 +69,23 @@ async function createServer(config: HttpConfig, handlers: ServerHandlers, path: 
   if (config.tls === undefined) return createAdaptorServer({ fetch, overrideGlobalObjects: false, createServer: createHttpServer, serverOptions: common }) as Server;
   const { certFile, keyFile, caFile } = config.tls;
   const [cert, key, ca] = await Promise.all([readPem(path(certFile), "certFile"), readPem(path(keyFile), "keyFile"), caFile === undefined ? undefined : readPem(path(caFile), "caFile")]);
+  checkPair(cert, key, config.tls);
   const serverOptions = { ...common, cert, key, minVersion: "TLSv1.2" as const, ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: false }) };
-  try {
-    return createAdaptorServer({ fetch, overrideGlobalObjects: false, createServer: createHttpsServer, serverOptions }) as unknown as Server;
-  } catch (cause) {
-    throw new BusbarError("CONFIG", `Cannot use tls.certFile "${certFile}" with tls.keyFile "${keyFile}": they are no certificate and its key`, { cause });
-  }
+  return createAdaptorServer({ fetch, overrideGlobalObjects: false, createServer: createHttpsServer, serverOptions }) as unknown as Server;
 }
 
-async function readPem(file: string, key: string): Promise<Uint8Array> {
+/** Deno would find out at the first handshake only. */
+function checkPair(cert: Buffer, key: Buffer, { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }): void {
+  let fits = false;
+  try {
+    fits = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+  } catch (cause) {
+    throw new BusbarError("CONFIG", `Cannot use tls.certFile "${certFile}" with tls.keyFile "${keyFile}": one of them is no PEM of its kind`, { cause });
+  }
+  if (!fits) throw new BusbarError("CONFIG", `Cannot use tls.certFile "${certFile}" with tls.keyFile "${keyFile}": the key is another certificate's`);
+}
+
+async function readPem(file: string, key: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (error) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request, type RequestOptions } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,9 +22,18 @@ async function withFolder(run: (folder: string) => Promise<void>): Promise<void>
   }
 }
 
+/** Makes a certificate for 127.0.0.1 and its key. */
+function makePair(cwd: string): void {
+  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"], { cwd, stdio: "ignore" });
+}
+
 test("http serves https with the files of its config and says so in its URL", { skip: withoutOpenssl }, () =>
   withFolder(async (cwd) => {
-    execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"], { cwd, stdio: "ignore" });
+    makePair(cwd);
+    const other = join(cwd, "other");
+    await mkdir(other);
+    makePair(other);
+    await assert.rejects(testPlugin(http, { port: 0, tls: { certFile: "cert.pem", keyFile: "other/key.pem" } }, { cwd }), /the key is another certificate's/);
     await using gateway = await testPlugin(http, { port: 0, host: "0.0.0.0", tls: { certFile: "cert.pem", keyFile: "key.pem", caFile: "cert.pem" } }, { cwd });
     const { protocol, port } = new URL(gateway.urls[0]!);
     assert.equal(protocol, "https:");
