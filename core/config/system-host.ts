@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
@@ -19,8 +20,8 @@ export const systemConfigHost: ConfigHost = {
   },
   async importModule(path) {
     const full = resolve(path);
-    const { mtimeMs } = await stat(full);
-    return await import(`${pathToFileURL(full).href}?changed=${mtimeMs}`); // another query makes the runtime read a changed file anew
+    const version = createHash("sha256").update(await readFile(full)).digest("hex").slice(0, 16); // file times are too coarse to tell two quick edits apart
+    return await import(`${pathToFileURL(full).href}?version=${version}`); // another query makes the runtime read a changed file anew
   },
   loadPlugin: (use, file) => loadPlugin(use, dirname(resolve(file))),
   installed: async (file) => (await listPlugins(dirname(resolve(file)))).map(({ name }) => name),
