@@ -1,0 +1,23 @@
+import type { AnyCommand } from "./command.ts";
+
+/** A command as `busbar --help` lists it, before anything of it is loaded. */
+export interface CatalogEntry {
+  readonly summary: string;
+  /** The most useful command line. */
+  readonly example: string;
+  load(): Promise<{ readonly default: AnyCommand }>;
+}
+
+/** Every command, in the order of the help. */
+export const catalog: Readonly<Record<string, CatalogEntry>> = {
+  start: { summary: "run the gateway that a config describes", example: "busbar start busbar.yaml", load: () => import("./commands/start.ts") },
+  check: { summary: "list everything that is wrong with a config", example: "busbar check busbar.yaml", load: () => import("./commands/check.ts") },
+  graph: { summary: "draw which plugin sends what where", example: "busbar graph --mermaid > flow.mmd", load: () => import("./commands/graph.ts") },
+  plugins: { summary: "list the installed plugins", example: "busbar plugins --json", load: () => import("./commands/plugins.ts") },
+  new: { summary: "write a small working plugin to start from", example: "busbar new plugin my-protocol", load: () => import("./commands/new.ts") },
+  token: { summary: "make a token for a device, a person or an app", example: "busbar token sensor-1 --role device --ttl 30d", load: () => import("./commands/token.ts") },
+  tap: { summary: "print messages as they pass", example: "busbar tap 'status/#'", load: () => import("./commands/tap.ts") },
+  send: { summary: "send one message", example: `busbar send command --to lamp-1 '{"on":true}'`, load: () => import("./commands/send.ts") },
+  sim: { summary: "run a fleet of simulated devices against a gateway", example: "busbar sim --count 100 --rate 10", load: () => import("./commands/sim.ts") },
+  bench: { summary: "run the benchmarks (in a checkout)", example: "busbar bench --quick", load: () => import("./commands/bench.ts") },
+};

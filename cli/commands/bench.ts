@@ -1,0 +1,27 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { constants } from "node:os";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { defineCommand } from "../command.ts";
+import { Failure } from "../failure.ts";
+
+const program = fileURLToPath(new URL("../../bench/main.ts", import.meta.url));
+
+export default defineCommand({
+  description: "Runs the benchmarks against the peers that are installed and prints the ratios. They are part of a checkout, not of the published command.",
+  positionals: ["scenario?"],
+  options: {
+    quick: { kind: "flag", text: "a short run, to see that everything works" },
+    json: { kind: "flag", text: "print the figures as JSON" },
+  },
+  examples: [["busbar bench --quick", "a short run"]],
+  async run({ positionals, options }) {
+    if (!existsSync(program)) throw new Failure(69, ["busbar: the benchmarks are not installed: run this in a checkout of Busbar"]);
+    const words = [...positionals, ...(options.quick ? ["--quick"] : []), ...(options.json ? ["--json"] : [])];
+    const child = spawn(process.execPath, [...(process.versions["deno"] === undefined ? [] : ["run", "-A"]), program, ...words], { stdio: "inherit" });
+    const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+    return code ?? 128 + constants.signals[signal!];
+  },
+});
