@@ -8,6 +8,7 @@ import { createApp } from "./app.ts";
 import { httpConfig } from "./config.ts";
 import { createConsoleCode, type ConsoleCode } from "./console-code.ts";
 import { createMounts, type Mounts } from "./mounts.ts";
+import { createPresence } from "./presence.ts";
 import type { ApiParts, AppEnv } from "./operation.ts";
 
 /** An app on a real bus with a memory journal, and what a test wants to reach of it. */
@@ -104,7 +105,7 @@ export async function createFixture(options: { readonly config?: object; readonl
     setup({ needs, bus, log, metrics, announce }) {
       announce({ what: "Console", url: "http://127.0.0.1:8080/#code=secret" });
       const gateway = { ...needs.gateway, notReady: () => fixture.missing, plugins: () => needs.gateway.plugins(), flow: () => needs.gateway.flow(), metrics: () => needs.gateway.metrics() };
-      parts = { authority: patternAuthority, bus, store: options.storeless ? undefined : journalStore(journal), gateway, commands: needs.commands, sessions, clock, log, metrics, config };
+      parts = { authority: patternAuthority, bus, store: options.storeless ? undefined : journalStore(journal), gateway, commands: needs.commands, sessions, presence: createPresence({ bus, sessions, clock, window: config.presence }), clock, log, metrics, config };
       return { journal };
     },
   });

@@ -73,7 +73,7 @@ export function consoleOperations(parts: ApiParts, code: ConsoleCode): AnyOperat
           parts.log.warn("Refused a console code", { remote });
           throw error;
         }
-        const token = await parts.authority.issue({ id: consoleId, roles: ["admin"], ttl: sessionSeconds });
+        const token = await parts.authority.issue({ id: consoleId, roles: ["admin"], ttl: sessionSeconds, user: true });
         parts.log.info("The console link was used", { remote });
         return context.json({ token, expires: parts.clock.now() + sessionSeconds * 1000 });
       },

@@ -32,6 +32,20 @@ test("GET /api/devices counts a device without a connection as online for a whil
   assert.equal((await pump()).online, false);
 });
 
+test("GET /api/devices believes presence events before it looks at reports", async () => {
+  const fixture = await createFixture({ config: { presence: "10s" } });
+  await report(fixture, "lamp");
+  const online = async (): Promise<boolean> => ((await (await fixture.call("/api/devices/lamp", { token: "app:#" })).json()) as { online: boolean }).online;
+  fixture.parts.bus.publish({ type: "event", from: "lamp/presence", payload: { presence: "online" } });
+  await fixture.clock.advance(60_000);
+  assert.equal(await online(), true);
+  await report(fixture, "lamp");
+  fixture.parts.bus.publish({ type: "event", from: "lamp/presence", payload: { presence: "offline" } });
+  assert.equal(await online(), false);
+  connect(fixture, "lamp");
+  assert.equal(await online(), true);
+});
+
 test("GET /api/devices pages in order of id, whoever is connected included", async () => {
   const fixture = await createFixture();
   for (const id of ["a", "c", "e"]) await report(fixture, id);

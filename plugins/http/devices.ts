@@ -100,15 +100,7 @@ function connectedRecord(parts: ApiParts, id: string): DeviceRecord | undefined 
   return session && { id, lastSeen: session.lastSeen, values: {} };
 }
 
-/** Online: it, or the gateway that speaks for it, has a connection; or, as simulated and polled devices have none, it reported lately. */
 function withPresence(parts: ApiParts, record: DeviceRecord): Device {
-  const seen = parts.sessions.get(record.id)?.lastSeen ?? 0;
-  const lastSeen = Math.max(record.lastSeen, seen);
-  return { id: record.id, online: hasConnection(parts, record.id) || parts.clock.now() - lastSeen <= parts.config.presence, lastSeen, values: record.values };
+  const lastSeen = Math.max(record.lastSeen, parts.sessions.get(record.id)?.lastSeen ?? 0);
+  return { id: record.id, online: parts.presence.isOnline(record.id, record.lastSeen), lastSeen, values: record.values };
 }
-
-function hasConnection(parts: ApiParts, id: string): boolean {
-  for (let end = id.length; end > 0; end = id.lastIndexOf("/", end - 1)) if (parts.sessions.get(id.slice(0, end))) return true;
-  return false;
-}
-

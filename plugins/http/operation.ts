@@ -2,6 +2,7 @@ import type { Authority, Bus, Clock, Commands, Gateway, Log, Metrics, Principal,
 import type { Context } from "hono";
 import type * as v from "valibot";
 import type { HttpConfig } from "./config.ts";
+import type { Presence } from "./presence.ts";
 import type { ProblemStatus } from "./problem.ts";
 
 /** What the API works with. */
@@ -12,6 +13,7 @@ export interface ApiParts {
   readonly gateway: Gateway;
   readonly commands: Commands;
   readonly sessions: Sessions;
+  readonly presence: Presence;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;

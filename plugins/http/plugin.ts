@@ -5,6 +5,7 @@ import { isLoopback } from "./bearer.ts";
 import { httpConfig, type HttpConfig } from "./config.ts";
 import { createConsoleCode } from "./console-code.ts";
 import { createMounts } from "./mounts.ts";
+import { createPresence } from "./presence.ts";
 import { openServer } from "./server.ts";
 import { createUpgrades } from "./upgrades.ts";
 
@@ -21,7 +22,9 @@ export const http = definePlugin({
     const mounts = createMounts();
     const upgrades = createUpgrades(metrics.counter("busbar_http_upgrades_refused_total", "Upgrade requests to paths that no plugin serves"));
     const code = config.console ? createConsoleCode(clock) : undefined;
-    const app = createApp({ ...needs, bus, clock, log, metrics, config }, { mounts, code, version: manifest.version });
+    const presence = createPresence({ bus, sessions: needs.sessions, clock, window: config.presence });
+    ctx.defer(() => presence.close());
+    const app = createApp({ ...needs, presence, bus, clock, log, metrics, config }, { mounts, code, version: manifest.version });
     const server = await openServer(config, { fetch: (request, env) => app.fetch(request, env), upgrade: upgrades.handle }, { clock, path: ctx.path });
     ctx.defer(() => server.close());
     const url = urlOf(config, server.port);

@@ -18,7 +18,7 @@ export class Card {
   tags = new Map();
   element;
   lastSeen = 0;
-  #connected = false;
+  #online = false;
   #expanded = false;
   /** @type {Map<string, Row>} */
   #rows = new Map();
@@ -70,9 +70,13 @@ export class Card {
     this.#changed.add(name);
   }
 
-  /** @param {boolean} connected as the gateway says */
-  presence(connected) {
-    this.#connected = connected;
+  /**
+   * @param {boolean} online as the gateway says, or as a report just now proves
+   * @param {number} lastSeen ms since the Unix epoch
+   */
+  presence(online, lastSeen) {
+    this.#online = online;
+    this.lastSeen = Math.max(this.lastSeen, lastSeen);
   }
 
   /**
@@ -113,13 +117,13 @@ export class Card {
     this.#changed.clear();
   }
 
-  /** @param {number} now */
-  flushPresence(now) {
-    const online = this.#connected || now - this.lastSeen < 60_000;
-    if (this.#presence.dataset.online === String(online)) return;
-    this.#presence.dataset.online = String(online);
-    this.#presence.setAttribute("aria-label", online ? "online" : "offline");
-    this.#presence.title = online ? "online" : `last seen ${new Date(this.lastSeen).toLocaleString()}`;
+  /** Draws whether the device is there. */
+  flushPresence() {
+    const state = String(this.#online);
+    if (this.#presence.dataset.online === state) return;
+    this.#presence.dataset.online = state;
+    this.#presence.setAttribute("aria-label", this.#online ? "online" : "offline");
+    this.#presence.title = this.#online ? "online" : `last seen ${new Date(this.lastSeen).toLocaleString()}`;
   }
 
   #toggle() {

@@ -44,8 +44,7 @@ export class Devices {
       const page = await call(`/api/devices?limit=1000${cursor === undefined ? "" : `&cursor=${encodeURIComponent(cursor)}`}`, { token: this.#session.token });
       for (const { id, online, lastSeen, values } of page.devices) {
         const card = this.#card(id);
-        card.presence(online);
-        card.lastSeen = Math.max(card.lastSeen, lastSeen);
+        card.presence(online, lastSeen);
         for (const [tag, { value, unit = "", quality, timestamp }] of Object.entries(values)) card.take({ tag, value, unit, quality }, timestamp);
         this.#changed.add(card);
       }
@@ -67,11 +66,23 @@ export class Devices {
     const card = this.#card(id);
     const before = card.tags.size;
     for (const reading of readings) card.take(reading, message.timestamp);
-    card.lastSeen = Math.max(card.lastSeen, message.timestamp);
+    card.presence(true, message.timestamp);
     if (card.tags.size !== before) this.#layoutDue = true;
     this.#changed.add(card);
     this.#draw();
     return readings;
+  }
+
+  /**
+   * Takes a presence event.
+   *
+   * @param {string} id
+   * @param {boolean} online
+   * @param {number} time
+   */
+  presence(id, online, time) {
+    this.#cards.get(id)?.presence(online, time);
+    this.#draw();
   }
 
   /**
@@ -106,8 +117,7 @@ export class Devices {
     for (const card of this.#changed) if (card.element.isConnected) card.flush();
     this.#changed.clear();
     if (this.#layoutDue) this.#layout();
-    const now = Date.now();
-    for (const card of this.#cards.values()) if (card.element.isConnected) card.flushPresence(now);
+    for (const card of this.#cards.values()) if (card.element.isConnected) card.flushPresence();
   }
 
   #layout() {

@@ -4,6 +4,19 @@ import { formatValue } from "./readings.js";
 /** @typedef {import("./live.js").Message} Message */
 
 const shown = 60;
+const presenceSuffix = "/presence";
+
+/**
+ * The device and state that a presence event tells of; undefined for any other event.
+ *
+ * @param {Message} message
+ * @returns {{ device: string, online: boolean } | undefined}
+ */
+export function presenceOf(message) {
+  const { presence } = fieldsOf(message);
+  if (!message.from.endsWith(presenceSuffix) || typeof presence !== "string") return undefined;
+  return { device: message.from.slice(0, -presenceSuffix.length), online: presence === "online" };
+}
 
 /** The strip of what happened, newest first, and how many alarms stand. */
 export class Events {
@@ -41,13 +54,15 @@ export class Events {
 
 /** @param {Message} message */
 function renderEvent(message) {
-  const { state } = fieldsOf(message);
+  const state = presenceOf(message) ? "presence" : fieldsOf(message).state;
   const time = new Date(message.timestamp);
-  return create("li", { class: "event", "data-state": typeof state === "string" ? state : "plain" }, create("time", { datetime: time.toISOString() }, time.toLocaleTimeString()), create("strong", {}, message.to === "server" ? message.from : message.to), create("span", { class: "what" }, describe(message)));
+  return create("li", { class: "event", "data-state": typeof state === "string" ? state : "plain" }, create("time", { datetime: time.toISOString() }, time.toLocaleTimeString()), create("strong", {}, presenceOf(message)?.device ?? (message.to === "server" ? message.from : message.to)), create("span", { class: "what" }, describe(message)));
 }
 
 /** @param {Message} message */
 function describe(message) {
+  const presence = presenceOf(message);
+  if (presence) return presence.online ? "connected" : "disconnected";
   const { tag, level, state, value, unit, limit, message: said } = fieldsOf(message);
   if (typeof said === "string") return said;
   if (typeof tag === "string" && typeof state === "string") {

@@ -2,7 +2,7 @@ import { ApiError, call } from "./api.js";
 import { Chart } from "./chart.js";
 import { Devices } from "./devices.js";
 import { byId } from "./dom.js";
-import { Events } from "./events.js";
+import { Events, presenceOf } from "./events.js";
 import { Live } from "./live.js";
 import { askForToken, endSession, openSession } from "./login.js";
 
@@ -35,12 +35,19 @@ async function run(token) {
   /** @type {Promise<string>} */
   const ended = new Promise((resolve) => (end = resolve));
 
+  /** @param {import("./live.js").Message} message */
+  const takeEvent = (message) => {
+    const presence = presenceOf(message);
+    if (presence?.device === "console") return; // that is us
+    if (presence) devices.presence(presence.device, presence.online, message.timestamp);
+    events.add(message);
+  };
   const catchUp = async () => {
     try {
       await devices.load();
       await chart.load();
       const { messages } = await call(`/api/messages?topic=${encodeURIComponent("event/#")}&since=${Date.now() - 900_000}&limit=500`, { token });
-      for (const event of messages) events.add(event);
+      for (const event of messages) takeEvent(event);
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) end("The session has ended: sign in again.");
       else console.warn("Cannot fetch what happened before", error);
@@ -51,7 +58,7 @@ async function run(token) {
     topics,
     onMessage(message) {
       count++;
-      if (message.type === "event") events.add(message);
+      if (message.type === "event") takeEvent(message);
       if (message.type !== "status") return;
       const readings = devices.take(message);
       chart.take(message.to === "server" ? message.from : message.to, readings, message.timestamp);
@@ -68,10 +75,15 @@ async function run(token) {
     byId("rate").textContent = count === 0 ? "" : `${count} messages/s`;
     count = 0;
   }, 1000);
+  // Who went away in silence is known to the gateway alone.
+  const refresh = setInterval(() => {
+    if (document.visibilityState === "visible" && byId("connection").dataset.state === "live") devices.load().catch(() => {});
+  }, 30_000);
   live.connect();
 
   const reason = await ended;
   clearInterval(rate);
+  clearInterval(refresh);
   live.close();
   chart.close();
   byId("devices").replaceChildren();
