@@ -1,0 +1,32 @@
+import { BlockList, isIP, isIPv6 } from "node:net";
+
+/** An address as the socket gives it, without the IPv6 wrapping of IPv4 addresses that a dual-stack listener sees (RFC 4291 §2.5.5.2). */
+export function plainAddress(address: string): string {
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+}
+
+/** Whether only this machine can reach a listener on `host`: `localhost`, 127.0.0.0/8 or ::1 (RFC 6890). Other names may mean anything. */
+export function isLoopback(host: string): boolean {
+  const address = plainAddress(host);
+  return address.toLowerCase() === "localhost" || address === "::1" || (isIP(address) === 4 && address.startsWith("127."));
+}
+
+/** Whether `text` is an address or a network in CIDR notation (RFC 4632 §3.1). */
+export function isNetwork(text: string): boolean {
+  const [address = "", bits, more] = text.split("/");
+  const version = isIP(address);
+  return version !== 0 && more === undefined && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)));
+}
+
+/** Makes the test whether an address lies in a network that `isNetwork` takes. */
+export function createNetworkTest(network: string): (address: string) => boolean {
+  const [base = "", bits] = network.split("/");
+  const family = isIPv6(base) ? "ipv6" : "ipv4";
+  const list = new BlockList();
+  list.addSubnet(base, bits === undefined ? (family === "ipv4" ? 32 : 128) : Number(bits), family);
+  return (address) => {
+    const plain = plainAddress(address);
+    const version = isIP(plain);
+    return version !== 0 && (version === 6) === (family === "ipv6") && list.check(plain, family);
+  };
+}

@@ -1,0 +1,104 @@
+import type { Socket } from "node:net";
+import { BusbarError, CloseCode, varintFraming, type Counter, type Deframer, type Log, type Session } from "@busbar/core";
+import type { TcpTransport } from "./tcp-transport.ts";
+
+/** What all connections of a listener share. */
+export interface ConnectionOptions {
+  readonly log: Log;
+  /** Longest frame in bytes. */
+  readonly limit: number;
+  /** Frames and connections that were refused, by reason. */
+  readonly refused: (reason: string) => Counter;
+  /** The test of the first frame, where that is the listener token. */
+  readonly token?: ((frame: Uint8Array) => boolean) | undefined;
+  /** Opens the session of a connection that is let in. */
+  readonly open: (transport: TcpTransport) => Session;
+}
+
+/** One peer: cuts its bytes into frames and hands them to its session; before there is one, waits for the listener token. Times are those of the listener's `sweep`. */
+export class Connection {
+  readonly transport: TcpTransport;
+  readonly #socket: Socket;
+  readonly #options: ConnectionOptions;
+  readonly #deframer: Deframer;
+  readonly #opened: number;
+  #session: Session | undefined;
+  /** When the frame that is not complete yet began; 0 = there is none. */
+  #begun = 0;
+  #lastSign: number;
+  #bytes = 0;
+  #seen = 0;
+  #now: number;
+
+  constructor(socket: Socket, transport: TcpTransport, options: ConnectionOptions, now: number) {
+    this.transport = transport;
+    this.#socket = socket;
+    this.#options = options;
+    this.#opened = this.#lastSign = this.#now = now;
+    this.#deframer = varintFraming.createDeframer(options.limit);
+    if (options.token === undefined) this.#session = options.open(transport);
+  }
+
+  /** Takes what has arrived. */
+  receive(chunk: Uint8Array): void {
+    if (this.transport.closing) return;
+    this.#bytes += chunk.length;
+    let complete = false;
+    try {
+      this.#deframer.push(chunk, (bytes, start, end) => {
+        complete = true;
+        if (this.#session !== undefined) this.#session.receive(bytes, start, end);
+        else this.#admit(bytes.subarray(start, end));
+      });
+    } catch (error) {
+      this.#fail(error);
+    }
+    if (complete || this.#begun === 0) this.#begun = this.#deframer.pending > 0 ? this.#now : 0;
+  }
+
+  /** Ends what takes too long. `now`: ms since the epoch, as at every call; limits in ms. */
+  sweep(now: number, { frameTimeout, authTimeout, idleTimeout }: { readonly frameTimeout: number; readonly authTimeout: number; readonly idleTimeout: number }): void {
+    this.#now = now;
+    if (this.transport.closing) return;
+    const traffic = this.#bytes + this.#socket.bytesWritten;
+    if (traffic !== this.#seen) {
+      this.#seen = traffic;
+      this.#lastSign = now;
+    }
+    if (this.#begun !== 0 && now - this.#begun > frameTimeout) this.#fail(new BusbarError("TIMEOUT", `Cannot wait for the rest of a frame any longer: ${this.#deframer.pending} bytes of it came in ${frameTimeout} ms`));
+    else if (this.#session === undefined && now - this.#opened > authTimeout) this.#refuse(CloseCode.authTimeout, "authTimeout", "no listener token in time");
+    else if (idleTimeout > 0 && now - this.#lastSign > idleTimeout) this.close(CloseCode.heartbeat, "idle");
+  }
+
+  /** Ends it from our side. */
+  close(code: CloseCode, reason: string): void {
+    if (this.#session !== undefined) this.#session.close(code, reason);
+    this.transport.close(code, reason);
+  }
+
+  /** The socket is gone. */
+  ended(): void {
+    this.#session?.ended();
+  }
+
+  #admit(frame: Uint8Array): void {
+    if (this.transport.closing) return;
+    if (this.#options.token!(frame)) this.#session = this.#options.open(this.transport);
+    else this.#refuse(CloseCode.authFailed, "authFailed", "the first frame is not the listener token");
+  }
+
+  #refuse(code: CloseCode, counted: string, reason: string): void {
+    this.#options.refused(counted).value++;
+    this.#options.log.warn(`connection ended: ${reason}`, { remote: this.transport.remote });
+    this.transport.close(code, reason);
+  }
+
+  /** The session counts and logs it; before there is one that is done here. */
+  #fail(error: unknown): void {
+    if (this.#session !== undefined) return this.#session.fail(error);
+    if (this.transport.closing) return;
+    this.#options.refused("protocol error").value++;
+    this.#options.log.warn("connection ended: what it sent is no frame", { remote: this.transport.remote, error });
+    this.transport.close(CloseCode.protocolError, "protocol error");
+  }
+}

@@ -1,0 +1,134 @@
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import { BusbarError, CloseCode, type Counter, type PluginContext, type Session, type SessionOptions, type SessionsPort } from "@busbar/core";
+import { createAccess, createTokenTest, limitCodec, type Admission } from "./access.ts";
+import { isLoopback, plainAddress } from "./address.ts";
+import type { TcpConfig } from "./config.ts";
+import { Connection } from "./connection.ts";
+import { createFrameCodec, readConfigFile, type FrameCodec } from "./frame-codec.ts";
+import { TcpTransport } from "./tcp-transport.ts";
+
+/** What the plugin needs. */
+export type TcpNeeds = { readonly sessions: typeof SessionsPort };
+
+type Context = PluginContext<TcpConfig, TcpNeeds>;
+
+/** How often timeouts are looked at. */
+const sweepEvery = 1000;
+/** A TLS handshake that takes longer is given up. */
+const handshakeTimeout = 10_000;
+/** Connections from one other machine, where the config does not say. */
+const defaultPerAddress = 1000;
+
+/**
+ * Opens the listener of a config and runs it until the context's cleanups are called.
+ * @throws {BusbarError} UNAVAILABLE when the address cannot be listened on, CONFIG when a file of the config cannot be used.
+ */
+export async function openListener(ctx: Context): Promise<void> {
+  const { config, clock, log, metrics } = ctx;
+  const codec = await createFrameCodec(config, (path) => ctx.path(path));
+  const access = createAccess(config);
+  const token = config.clients?.by === "token" ? createTokenTest(config.clients.token) : undefined;
+  const connections = new Set<Connection>();
+  const perAddress = new Map<string, number>();
+  const sweepPeriod = Math.min(sweepEvery, config.frameTimeout, config.authTimeout);
+  let now = clock.now();
+
+  const refused = (reason: string): Counter => metrics.counter("busbar_refused_total", "Frames and peers refused, by reason", { reason });
+  const turnAway = (socket: Socket, reason: string, remote: string): void => {
+    refused(reason).value++;
+    log.warn(`connection refused: ${reason}`, { remote });
+    socket.destroy();
+  };
+
+  const accept = (socket: Socket): void => {
+    socket.on("error", (error) => log.debug("connection broken", { remote: plainAddress(socket.remoteAddress ?? "unknown"), error })); // "close" follows
+    if (socket.remoteAddress === undefined) return void socket.destroy(); // gone before it was looked at
+    const address = plainAddress(socket.remoteAddress);
+    const remote = socket.remotePort === undefined ? address : address.includes(":") ? `[${address}]:${socket.remotePort}` : `${address}:${socket.remotePort}`;
+    const count = perAddress.get(address) ?? 0;
+    if (connections.size >= config.maxConnections) return turnAway(socket, "full", remote);
+    if (count >= (config.perAddress ?? (isLoopback(address) ? Number.POSITIVE_INFINITY : defaultPerAddress))) return turnAway(socket, "too many from one address", remote);
+    const admission = access(socket, address);
+    if (admission === undefined) return turnAway(socket, config.clients?.by === "certificate" ? "no client certificate" : "address not allowed", remote);
+    socket.setNoDelay(true); // writes are coalesced already
+    socket.setKeepAlive(true, 60_000);
+    const transport = new TcpTransport(socket, remote, (ms, callback) => clock.after(ms, callback));
+    const options = { log, limit: config.limit, refused, token: admission.token ? token : undefined, open: (to: TcpTransport) => openSession(ctx, to, { codec, admission }) };
+    const connection = new Connection(socket, transport, options, now);
+    connections.add(connection);
+    perAddress.set(address, count + 1);
+    socket.on("data", (chunk: Buffer) => connection.receive(chunk));
+    socket.once("close", () => {
+      connections.delete(connection);
+      const left = perAddress.get(address)! - 1;
+      if (left === 0) perAddress.delete(address);
+      else perAddress.set(address, left);
+      connection.ended();
+      if (connections.size === 0) drained?.();
+    });
+  };
+
+  let drained: (() => void) | undefined;
+  const server = await createListener(ctx, accept);
+  server.maxConnections = 2 * config.maxConnections; // a TLS handshake holds a socket that is not counted yet
+  ctx.defer(async () => {
+    const closed = new Promise<void>((resolve) => (drained = resolve));
+    server.close();
+    for (const connection of connections) connection.close(CloseCode.shuttingDown, "shutting down");
+    if (connections.size > 0) await closed;
+  });
+  await listen(server, config);
+  server.on("error", (error) => ctx.fail(error));
+  clock.every(sweepPeriod, () => {
+    now = clock.now();
+    for (const connection of connections) connection.sweep(now, config);
+  });
+  metrics.gauge("busbar_tcp_connections", "TCP connections", () => connections.size, { plugin: ctx.id });
+  const { port } = server.address() as AddressInfo;
+  ctx.announce({ what: `TCP protobuf (${config.codec})`, url: `${config.tls ? "tls" : "tcp"}://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}` });
+}
+
+function openSession({ needs, config }: Context, transport: TcpTransport, { codec, admission }: { readonly codec: FrameCodec; readonly admission: Admission }): Session {
+  const own = codec.factory.create();
+  const options: SessionOptions = {
+    codec: admission.within === undefined ? own : limitCodec(own, admission.within),
+    binary: true,
+    commands: codec.commands,
+    ...(admission.credentials && { credentials: admission.credentials }),
+    ...(admission.trusted && { trusted: admission.trusted }),
+    limits: { authTimeout: config.authTimeout, rate: config.rate, subscriptions: config.subscriptions, inFlight: config.inFlight, redeliver: config.redeliver, identities: config.identities, buffer: config.buffer, slowConsumer: config.slowConsumer },
+  };
+  return needs.sessions.open(transport, options);
+}
+
+async function createListener({ config, log, path }: Context, accept: (socket: Socket) => void): Promise<Server> {
+  const { tls } = config;
+  if (tls === undefined) return createServer(accept);
+  const [cert, key, ca] = await Promise.all([
+    readConfigFile(path(tls.certFile), "certificate"),
+    readConfigFile(path(tls.keyFile), "private key"),
+    tls.caFile === undefined ? undefined : readConfigFile(path(tls.caFile), "certificate of the authority"),
+  ]);
+  try {
+    const server = createTlsServer({ cert, key, ...(ca && { ca }), requestCert: tls.requestClientCert, rejectUnauthorized: config.clients?.by === "certificate", handshakeTimeout, minVersion: "TLSv1.2" }, accept);
+    server.on("tlsClientError", (error, socket) => log.warn("TLS handshake failed", { remote: plainAddress(socket.remoteAddress ?? "unknown"), error }));
+    return server;
+  } catch (error) {
+    throw new BusbarError("CONFIG", `Cannot use the certificate "${tls.certFile}" and the key "${tls.keyFile}": they are no PEM files that belong together`, { cause: error });
+  }
+}
+
+function listen(server: Server, { host, port }: TcpConfig): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: NodeJS.ErrnoException): void => {
+      const why = error.code === "EADDRINUSE" ? "the port is in use" : error.code === "EADDRNOTAVAIL" ? "this machine does not have the address" : error.code === "EACCES" ? "the port needs more rights" : error.message;
+      reject(new BusbarError("UNAVAILABLE", `Cannot listen on ${host}:${port}: ${why}`, { cause: error }));
+    };
+    server.once("error", fail);
+    server.listen({ host, port, backlog: 4096 }, () => {
+      server.off("error", fail);
+      resolve();
+    });
+  });
+}
