@@ -1,7 +1,13 @@
 import { BusbarError } from "./errors.ts";
 
-/** Ids that belong to nobody (WIRE §1): no principal may be called so. */
-export const reservedIds: ReadonlySet<string> = new Set(["server", "all"]);
+/** Ids that belong to nobody in particular (WIRE §1): nobody may be called so, nor speak for what lies below them. */
+export const reservedIds: ReadonlySet<string> = new Set(["server", "all", "group"]);
+
+/** Whether `id` is a reserved id or lies below one. */
+export function isReservedId(id: string): boolean {
+  const slash = id.indexOf("/");
+  return reservedIds.has(slash < 0 ? id : id.slice(0, slash));
+}
 
 const idPattern = /^[A-Za-z0-9._:@-]+(?:\/[A-Za-z0-9._:@-]+)*$/;
 const typePattern = /^[a-z][a-z0-9-]{0,31}$/;

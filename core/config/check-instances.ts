@@ -1,6 +1,6 @@
 import { BusbarError, errorText } from "../errors.ts";
 import type { AnyPlugin } from "../plugin.ts";
-import { isId, reservedIds } from "../topic.ts";
+import { isId, isReservedId } from "../topic.ts";
 import { checkSection } from "./check-section.ts";
 import type { CheckedInstance } from "./checked.ts";
 import type { ConfigHost } from "./host.ts";
@@ -57,7 +57,7 @@ async function checkInstance(root: SourceNode, id: string, section: SourceNode, 
 
 function checkInstanceId(root: SourceNode, id: string, report: Reporter): boolean {
   const path: Path = ["plugins", id];
-  if (reservedIds.has(id) || id === "group") report.key(root, path, `the id ${JSON.stringify(id)} is reserved`, `choose another one and say what it is with "use"`);
+  if (isReservedId(id)) report.key(root, path, `the id ${JSON.stringify(id)} is reserved`, `choose another one and say what it is with "use"`);
   else if (!isId(id) || id.includes("/")) report.key(root, path, "is not an id", "an id of a plugin is 1-256 characters of A-Z a-z 0-9 . _ : @ -");
   else return true;
   return false;

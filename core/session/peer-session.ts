@@ -4,7 +4,7 @@ import { PrincipalBus } from "../delivery/create-bus.ts";
 import type { Message } from "../envelope.ts";
 import { BusbarError, errorCode } from "../errors.ts";
 import type { AckFrame, Frame, SubscribeFrame } from "../frame.ts";
-import { checkPattern } from "../topic.ts";
+import { checkPattern, isId, isReservedId } from "../topic.ts";
 import { Inbox } from "./inbox.ts";
 import { PeerSubscription, type SubscriptionHost } from "./peer-subscription.ts";
 import type { SessionServices } from "./session-services.ts";
@@ -307,6 +307,7 @@ export class PeerSession implements Session, SubscriptionHost {
     const id = codec.identity?.(message) ?? message.from;
     let identity = this.#identities.get(id);
     if (identity === undefined) {
+      if (!isId(id) || isReservedId(id)) throw new BusbarError("BAD_FRAME", `Cannot speak as ${JSON.stringify(id.slice(0, 80))}: it is no id, or a reserved one`);
       if (this.#identities.size >= (limits?.identities ?? 1000)) throw new BusbarError("OVERLOAD", `Cannot speak for another device: ${this.#identities.size} speak through this connection already`);
       identity = this.#attach({ id, roles: trusted.roles, groups: trusted.groups ?? [] });
     }

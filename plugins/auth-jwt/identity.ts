@@ -1,4 +1,4 @@
-import { covers, isId, reservedIds, type Log, type Principal } from "@busbar/core";
+import { covers, isId, isReservedId, type Log, type Principal } from "@busbar/core";
 import type { AuthJwtConfig } from "./config-schema.ts";
 
 /** What is known about somebody before roles and groups are looked up. */
@@ -11,19 +11,20 @@ export interface Identity {
   /** Milliseconds since the Unix epoch. */
   readonly expires?: number;
   readonly credential?: string;
+  /** A person or an app, not a device (the claim `user`). */
+  readonly user?: boolean;
 }
 
-/** Whether somebody may be called `id`: an id (WIRE §1) that does not lie at or below a reserved one. `group` counts as reserved: whoever held it would speak for every `group/<name>`. */
+/** Whether somebody may be called `id`: an id (WIRE §1) that does not lie at or below a reserved one. */
 export function isPrincipalId(id: string): boolean {
-  const first = id.split("/", 1)[0]!;
-  return isId(id) && first !== "group" && !reservedIds.has(first);
+  return isId(id) && !isReservedId(id);
 }
 
 /** Makes principals: keeps the roles that exist and adds the device groups that the id is in. */
 export function createIdentities(config: AuthJwtConfig, log: Log): (identity: Identity) => Principal {
   const known = new Set(Object.keys(config.roles));
   const groups = Object.entries(config.groups);
-  return ({ id, roles, groups: given = [], expires, credential }) => {
+  return ({ id, roles, groups: given = [], expires, credential, user }) => {
     const unknown = roles.filter((role) => !known.has(role));
     if (unknown.length > 0) log.warn("Unknown roles grant nothing", { id, roles: unknown.map((role) => role.slice(0, 64)) });
     const member = groups.filter(([, patterns]) => patterns.some((pattern) => covers(pattern, id))).map(([name]) => name);
@@ -33,6 +34,7 @@ export function createIdentities(config: AuthJwtConfig, log: Log): (identity: Id
       groups: Object.freeze([...new Set([...given, ...member])].sort()),
       ...(expires === undefined ? {} : { expires }),
       ...(credential === undefined ? {} : { credential }),
+      ...(user ? { user } : {}),
     });
   };
 }

@@ -32,8 +32,8 @@ export function checkRequest(config: AuthJwtConfig, { id, roles, ttl }: TokenReq
 }
 
 /** Signs a checked request with our own key; `now` in ms. @throws {BusbarError} FORBIDDEN without a key. */
-export function signToken(pinned: PinnedKey | undefined, { id, roles, ttl }: TokenRequest, now: number): string {
+export function signToken(pinned: PinnedKey | undefined, { id, roles, ttl, user }: TokenRequest, now: number): string {
   if (pinned === undefined) throw new BusbarError("FORBIDDEN", "Cannot issue a token: the config has keyFile: false, so there is no key to sign with");
   const iat = Math.floor(now / 1000);
-  return jwt.sign({ aud: audience, sub: id, roles: [...roles], iat, exp: iat + ttl, jti: randomUUID() }, pinned.key, { algorithm: "HS256" });
+  return jwt.sign({ aud: audience, sub: id, roles: [...roles], iat, exp: iat + ttl, jti: randomUUID(), ...(user ? { user } : {}) }, pinned.key, { algorithm: "HS256" });
 }

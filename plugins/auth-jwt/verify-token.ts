@@ -84,5 +84,7 @@ function readClaims(claims: JwtPayload, now: number): Identity {
   if (typeof sub !== "string" || !isPrincipalId(sub)) throw new Refusal("claims", "the token's sub is not an id that somebody may have");
   if (!Array.isArray(roles) || roles.length > 64 || !roles.every((role) => typeof role === "string")) throw new Refusal("claims", "the token's roles are not a list of at most 64 names");
   if (jti !== undefined && (typeof jti !== "string" || jti.length > 256)) throw new Refusal("claims", "the token's jti is not a text of at most 256 characters");
-  return { id: sub, roles, expires: Math.floor(exp * 1000), ...(jti === undefined ? {} : { credential: jti }) };
+  const { user } = claims as { user?: unknown };
+  if (user !== undefined && typeof user !== "boolean") throw new Refusal("claims", "the token's user is not true or false");
+  return { id: sub, roles, expires: Math.floor(exp * 1000), ...(jti === undefined ? {} : { credential: jti }), ...(user ? { user } : {}) };
 }

@@ -136,6 +136,6 @@ function credentialsOf(request: IncomingMessage): Credentials | undefined {
   if (!tls.authorized) return undefined;
   const certificate = tls.getPeerCertificate?.();
   if (!certificate?.fingerprint256) return undefined;
-  const names = [certificate.subject?.CN, ...(certificate.subjectaltname ?? "").split(", ").map((name) => (name.startsWith("DNS:") ? name.slice(4) : undefined))];
+  const names = [certificate.subject?.CN ?? "", ...(certificate.subjectaltname ?? "").split(", ").map((name) => (name.startsWith("DNS:") ? name.slice(4) : undefined))];
   return { kind: "certificate", names: names.flat().filter((name) => name !== undefined), fingerprint: certificate.fingerprint256 };
 }
