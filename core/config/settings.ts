@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { byteSize, duration, integer } from "../schema.ts";
+import { duration, integer } from "../schema.ts";
 
 /** A field with its default and its description. */
 const field = <S extends v.GenericSchema>(schema: S, fallback: v.InferInput<S>, description: string) => v.pipe(v.optional(schema, fallback as never), v.description(description));
@@ -22,7 +22,6 @@ export const gatewaySchema = v.strictObject({
   retainedLimit: field(integer(0, 10_000_000), 100_000, "Topics whose retained message is kept. Default 100000, 0 to 10000000."),
   commandTtl: field(duration(1_000, 30 * 86_400_000), "1h", "How long a command waits for its device when it does not say so itself. Default 1h, 1s to 30d."),
   commandLimit: field(integer(1, 10_000_000), 100_000, "Commands whose state is kept; the oldest finished ones go first. Default 100000, 1 to 10000000."),
-  payloadLimit: field(byteSize(1_024, 256 * 1024 ** 2), "1MiB", "Size of a payload at the most. Default 1MiB, 1KiB to 256MiB."),
 });
 
 /** The `gateway` section with all defaults filled in: durations in milliseconds, sizes in bytes. */

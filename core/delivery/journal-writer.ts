@@ -24,6 +24,8 @@ export interface JournalWriterOptions {
   readonly metrics: Metrics;
   /** Messages that may wait before sources are asked to pause. */
   readonly highWater: number;
+  /** Messages committed at once at the most. */
+  readonly batch: number;
   /** Messages remembered for deduplication. */
   readonly dedupeWindow: number;
   /** Hands a committed message to its live subscribers. */
@@ -31,8 +33,6 @@ export interface JournalWriterOptions {
   /** Is told of each message that only had to be kept. */
   readonly kept: (message: Message, offset: number) => void;
 }
-
-const batchLimit = 2000;
 
 /**
  * The one writer of the journal: group commit (while one transaction runs, the next one gathers), deduplication, and the brake
@@ -129,8 +129,9 @@ export class JournalWriter {
     this.#scheduled = false;
     if (this.#writing || this.#queue.length === 0) return;
     this.#writing = true;
-    const batch = this.#queue.length <= batchLimit ? this.#queue : this.#queue.slice(0, batchLimit);
-    this.#queue = batch === this.#queue ? [] : this.#queue.slice(batchLimit);
+    const limit = this.#options.batch;
+    const batch = this.#queue.length <= limit ? this.#queue : this.#queue.slice(0, limit);
+    this.#queue = batch === this.#queue ? [] : this.#queue.slice(limit);
     this.#options.journal.append(batch.map((one) => one.message)).then(
       (first) => this.#committed(batch, first),
       (error: unknown) => this.#refused(batch, error),

@@ -18,6 +18,8 @@ export interface PostOfficeOptions {
   readonly metrics: Metrics;
   /** Messages that may wait for the journal before sources pause. */
   readonly highWater: number;
+  /** Messages the journal commits at once at the most. */
+  readonly batch: number;
   /** Messages remembered for deduplication. */
   readonly dedupeWindow: number;
   /** Retained topics. */
@@ -56,11 +58,11 @@ export class PostOffice {
 
   /** Messages flow from here on; what was published earlier follows at once. Fills the views of the journal first. */
   async open(journal: Journal): Promise<void> {
-    const { log, metrics, highWater, dedupeWindow } = this.#options;
+    const { log, metrics, highWater, batch, dedupeWindow } = this.#options;
     this.#journal = journal;
     for (const { message, offset } of await journal.retained()) this.#retained.set(message, offset);
     const writer = new JournalWriter({
-      journal, log, metrics, highWater, dedupeWindow,
+      journal, log, metrics, highWater, batch, dedupeWindow,
       dispatch: (message, offset) => this.#committed(message, offset, true),
       kept: (message, offset) => this.#committed(message, offset, false),
     });

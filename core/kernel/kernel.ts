@@ -85,7 +85,7 @@ class GatewayKernel implements Kernel {
     const log = options.log;
     const { gateway } = options.config;
     const metrics = this.#metrics;
-    this.#office = new PostOffice({ clock, log, metrics, highWater: gateway.journalHighWater, dedupeWindow: gateway.dedupeWindow, retainedLimit: gateway.retainedLimit });
+    this.#office = new PostOffice({ clock, log, metrics, highWater: gateway.journalHighWater, batch: gateway.journalBatch, dedupeWindow: gateway.dedupeWindow, retainedLimit: gateway.retainedLimit });
     const authority = (): Authority => (this.#slot(AuthorityPort.name).filled ? (this.#slot(AuthorityPort.name).proxy as Authority) : closedAuthority);
     const context = { office: this.#office, authority };
     this.#commands = new CommandTracker({ clock, ttl: gateway.commandTtl, limit: gateway.commandLimit });
