@@ -1,0 +1,141 @@
+import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync, chmodSync } from "node:fs";
+import { dirname } from "node:path";
+import { pathToFileURL } from "node:url";
+import { DatabaseSync } from "node:sqlite";
+import { BusbarError } from "@busbar/core";
+import type { Migrations } from "./migrations.ts";
+import { sqliteCode, toStorageError } from "./sqlite-error.ts";
+import type { SchemaVersion } from "./schema-version.ts";
+
+/** How a connection is set up. */
+export interface ConnectionOptions {
+  /** Whether each commit is on disk before it returns. */
+  readonly durability: "full" | "normal";
+  /** Page cache in KiB. */
+  readonly cacheKiB: number;
+  /** Bytes of the file beyond which writing fails as on a full disk; undefined = no limit. */
+  readonly maxBytes?: number | undefined;
+}
+
+/**
+ * Opens a file of ours, making it (mode 0600) and its folder where they are missing and migrating an older schema. What is no database, belongs to
+ * another program, is damaged or has a newer schema is refused before anything is written.
+ * @throws {BusbarError} IO, not retryable, for such a file; UNAVAILABLE when another process has it open; IO when it cannot be opened.
+ */
+export async function openDatabaseFile(path: string, schema: SchemaVersion, migrations: () => Promise<Migrations>, options: ConnectionOptions): Promise<DatabaseSync> {
+  const doing = `open "${path}"`;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    checkFile(path, schema);
+    if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
+    else if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+  } catch (error) {
+    if (error instanceof Error && "syscall" in error) throw new BusbarError("IO", `Cannot ${doing}: ${error.message}`, { cause: error, retryable: false });
+    throw toStorageError(error, doing);
+  }
+  let database = openLocked(path);
+  try {
+    if (userVersion(database) < schema.version) {
+      database.exec("pragma journal_mode = delete"); // so that the header on disk always says the version, whatever happens
+      const { migrate } = await import("./migrations.ts");
+      await migrate(database, schema, await migrations());
+      database.close();
+      database = openLocked(path);
+    }
+    setUp(database, options);
+    return database;
+  } catch (error) {
+    database.close();
+    throw toStorageError(error, doing);
+  }
+}
+
+/**
+ * Opens a file that `openDatabaseFile` opened before, anew, after its connection failed.
+ * @throws {BusbarError} as `openDatabaseFile`.
+ */
+export function reopenDatabaseFile(path: string, options: ConnectionOptions): DatabaseSync {
+  const database = openLocked(path);
+  try {
+    setUp(database, options);
+    return database;
+  } catch (error) {
+    database.close();
+    throw toStorageError(error, `open "${path}"`);
+  }
+}
+
+/** Takes the lock that keeps every other process out; with it SQLite needs no -shm file. */
+function openLocked(path: string): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path);
+    database.exec("pragma locking_mode = exclusive; pragma temp_store = memory; begin exclusive; commit");
+    return database;
+  } catch (error) {
+    database?.close();
+    throw toStorageError(error, `open "${path}"`);
+  }
+}
+
+function setUp(database: DatabaseSync, options: ConnectionOptions): void {
+  database.exec(`pragma journal_mode = wal; pragma synchronous = ${options.durability}; pragma cache_size = -${options.cacheKiB}; pragma journal_size_limit = 67108864`);
+  // We checkpoint ourselves: SQLite's own one hides its errors, and a failed fsync must be seen. Frames left by a failed connection must not stay in use either.
+  database.exec("pragma wal_autocheckpoint = 0");
+  checkpoint(database, "truncate");
+  if (options.maxBytes !== undefined) {
+    const pageSize = database.prepare("pragma page_size").get()!["page_size"] as number;
+    database.exec(`pragma max_page_count = ${Math.max(16, Math.floor(options.maxBytes / pageSize))}`);
+  }
+}
+
+/**
+ * Moves what the write-ahead log holds into the database file, durably.
+ * @throws SQLite's error when that fails: the connection must then not be used any more.
+ */
+export function checkpoint(database: DatabaseSync, mode: "passive" | "truncate"): void {
+  database.prepare(`pragma wal_checkpoint(${mode})`).get();
+}
+
+/** Bytes of the file that hold something. */
+export function usedBytes(database: DatabaseSync): number {
+  const pragma = (name: string): number => database.prepare(`pragma ${name}`).get()![name] as number;
+  return (pragma("page_count") - pragma("freelist_count")) * pragma("page_size");
+}
+
+const userVersion = (database: DatabaseSync): number => database.prepare("pragma user_version").get()!["user_version"] as number;
+
+/** Looks at a file without SQLite's locks, logs and repairs, so that it stays as it is, byte for byte. */
+function checkFile(path: string, schema: SchemaVersion): void {
+  if (!existsSync(path)) return;
+  const { size } = statSync(path);
+  if (size === 0) return;
+  const header = Buffer.alloc(100);
+  const file = openSync(path, "r");
+  const length = readSync(file, header, 0, 100, 0);
+  closeSync(file);
+  const refuse = (why: string): never => {
+    throw new BusbarError("IO", `Cannot open "${path}": ${why}`, { retryable: false });
+  };
+  if (length < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0") refuse("it is not an SQLite database");
+  const version = header.readInt32BE(60);
+  if (header.readInt32BE(68) !== schema.applicationId) {
+    // a file whose first migration was cut short by a crash says nothing yet; SQLite rolls it back when it opens it
+    if (version !== 0 || header.readInt32BE(68) !== 0 || !existsSync(path + "-journal")) refuse("it is another program's database, or another kind of Busbar's");
+  }
+  if (version > schema.version) refuse(`its schema version is ${version}, this program knows up to ${schema.version}`);
+  if (existsSync(path + "-wal") || existsSync(path + "-journal")) return; // not closed properly, or in use: only SQLite can tell what it holds
+  const probe = new DatabaseSync(`${pathToFileURL(path).href}?immutable=1`, { readOnly: true });
+  try {
+    const pages = header.readUInt32BE(28);
+    if (pages * (header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16)) > size) refuse("the file is damaged: its end is missing");
+    for (const { name } of probe.prepare("select name from sqlite_schema where type = 'table'").all() as { name: string }[]) {
+      probe.prepare(`select * from "${name.replaceAll('"', '""')}" limit 1`).all();
+    }
+  } catch (error) {
+    if (sqliteCode(error) === undefined) throw error;
+    refuse("the file is damaged");
+  } finally {
+    probe.close();
+  }
+}

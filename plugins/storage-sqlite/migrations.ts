@@ -1,0 +1,86 @@
+import type { DatabaseSync } from "node:sqlite";
+import { Kysely, sql } from "kysely";
+import { Migrator, type Migration } from "kysely/migration";
+import { NodeSqliteDialect } from "./kysely-dialect.ts";
+import type { SchemaVersion } from "./schema-version.ts";
+
+/** Migrations by name; they run in order of name, and the number of them is the schema's version. */
+export type Migrations = Readonly<Record<string, Migration>>;
+
+/**
+ * The journal: blocks of entries (entry-codec.ts) keyed by the offset of their last entry, so that "after an offset" is one search. Times are
+ * the smallest and largest source time and the largest time of arrival in a block; `crc` is CRC-32 of the body, seeded with the epoch and the first offset.
+ */
+export const journalMigrations: Migrations = {
+  "0001-journal": {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.createTable("meta").addColumn("name", "text", (column) => column.primaryKey().notNull()).addColumn("value", "text", (column) => column.notNull()).modifyEnd(sql`without rowid`).execute();
+      await db.schema
+        .createTable("block")
+        .addColumn("last", "integer", (column) => column.primaryKey().notNull())
+        .addColumn("first", "integer", (column) => column.notNull())
+        .addColumn("min_time", "integer", (column) => column.notNull())
+        .addColumn("max_time", "integer", (column) => column.notNull())
+        .addColumn("received", "integer", (column) => column.notNull())
+        .addColumn("crc", "integer", (column) => column.notNull())
+        .addColumn("body", "blob", (column) => column.notNull())
+        .execute();
+      await db.schema.createTable("retained").addColumn("topic", "text", (column) => column.primaryKey().notNull()).addColumn("offset", "integer", (column) => column.notNull()).addColumn("body", "blob", (column) => column.notNull()).execute();
+      await db.schema.createTable("cursor").addColumn("name", "text", (column) => column.primaryKey().notNull()).addColumn("offset", "integer", (column) => column.notNull()).modifyEnd(sql`without rowid`).execute();
+    },
+  },
+};
+
+/** The series: points clustered by series and time, the last value of each tag with its series, and the devices. `kind` of a value: 0 number, 1 boolean, 2 text. */
+export const seriesMigrations: Migrations = {
+  "0001-series": {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .createTable("series")
+        .addColumn("id", "integer", (column) => column.primaryKey().notNull())
+        .addColumn("device", "text", (column) => column.notNull())
+        .addColumn("tag", "text", (column) => column.notNull())
+        .addColumn("unit", "text")
+        .addColumn("quality", "text", (column) => column.notNull())
+        .addColumn("time", "integer", (column) => column.notNull())
+        .addColumn("kind", "integer", (column) => column.notNull())
+        .addColumn("number", "real")
+        .addColumn("text", "text")
+        .addUniqueConstraint("series_device_tag", ["device", "tag"])
+        .execute();
+      await db.schema
+        .createTable("point")
+        .addColumn("series", "integer", (column) => column.notNull())
+        .addColumn("time", "integer", (column) => column.notNull())
+        .addColumn("value", "real", (column) => column.notNull())
+        .addPrimaryKeyConstraint("point_key", ["series", "time"])
+        .modifyEnd(sql`without rowid`)
+        .execute();
+      await db.schema.createTable("device").addColumn("id", "text", (column) => column.primaryKey().notNull()).addColumn("last_seen", "integer", (column) => column.notNull()).modifyEnd(sql`without rowid`).execute();
+    },
+  },
+};
+
+/**
+ * Brings the schema up to date in one transaction: either the file has the new version or it is as it was. The header says the new version in
+ * the same transaction. `database` must not be in WAL mode, so that its header is what lies on disk.
+ * @throws what the failing migration threw.
+ */
+export async function migrate(database: DatabaseSync, schema: SchemaVersion, migrations: Migrations): Promise<void> {
+  const db = new Kysely<unknown>({ dialect: new NodeSqliteDialect(database) });
+  const version: Migration = {
+    async up(inner: Kysely<unknown>): Promise<void> {
+      await sql`pragma application_id = ${sql.raw(String(schema.applicationId))}`.execute(inner);
+      await sql`pragma user_version = ${sql.raw(String(schema.version))}`.execute(inner);
+    },
+  };
+  const names = Object.keys(migrations).sort();
+  const last = names.at(-1)!;
+  const all = { ...migrations, [last]: { up: async (inner: Kysely<unknown>) => (await migrations[last]!.up(inner), await version.up(inner)) } };
+  try {
+    const { error } = await new Migrator({ db, provider: { getMigrations: async () => all } }).migrateToLatest();
+    if (error !== undefined) throw error;
+  } finally {
+    await db.destroy();
+  }
+}

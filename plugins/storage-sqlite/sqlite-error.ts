@@ -1,0 +1,19 @@
+import { BusbarError } from "@busbar/core";
+
+/** The primary result code of an error of node:sqlite (sqlite.org/rescode.html), or undefined for any other error. */
+export function sqliteCode(error: unknown): number | undefined {
+  return error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : undefined;
+}
+
+/**
+ * Says what an error of SQLite means to a caller: full (13) is OVERLOAD, busy or locked (5, 6) UNAVAILABLE, damaged or no database (11, 26)
+ * IO for good, everything else of SQLite IO. Errors that are not SQLite's stay what they are.
+ */
+export function toStorageError(error: unknown, doing: string): unknown {
+  const code = sqliteCode(error);
+  if (code === undefined) return error;
+  if (code === 13) return new BusbarError("OVERLOAD", `Cannot ${doing}: the disk or the size limit is full`, { cause: error });
+  if (code === 5 || code === 6) return new BusbarError("UNAVAILABLE", `Cannot ${doing}: another process has it open`, { cause: error });
+  if (code === 11 || code === 26) return new BusbarError("IO", `Cannot ${doing}: the file is damaged`, { cause: error, retryable: false });
+  return new BusbarError("IO", `Cannot ${doing}: it cannot be read or written`, { cause: error });
+}

@@ -1,0 +1,84 @@
+import type { Entry, Envelope, Journal, ReadPage, ReadQuery } from "@busbar/core";
+import { Pack, unpackEntries } from "./entry-codec.ts";
+import type { Bounds } from "./journal-file.ts";
+import type { WorkerClient } from "./worker-client.ts";
+
+/** What the journal did since it was opened. */
+export interface JournalStats {
+  /** Messages appended. */
+  appended: number;
+  /** Batches committed, and the seconds from the call to the acknowledgement of all of them. */
+  commits: number;
+  commitSeconds: number;
+}
+
+/** The Journal port on the worker: packs what is appended, unpacks what is read. */
+export class SqliteJournal implements Journal {
+  readonly epoch: string;
+  readonly stats: JournalStats = { appended: 0, commits: 0, commitSeconds: 0 };
+  readonly #worker: WorkerClient;
+  #bounds: Bounds;
+  /** The buffer of the last batch, to be filled again. */
+  #spare: ArrayBuffer | undefined;
+
+  constructor(worker: WorkerClient, opened: { readonly epoch: string; readonly bounds: Bounds }) {
+    this.#worker = worker;
+    this.epoch = opened.epoch;
+    this.#bounds = opened.bounds;
+  }
+
+  bounds(): Bounds {
+    return this.#bounds;
+  }
+
+  /** Takes over what retention left. */
+  setBounds(bounds: Bounds): void {
+    // an append may have been acknowledged since the step of retention was: each of the two only ever grows
+    this.#bounds = { first: Math.max(this.#bounds.first, bounds.first), last: Math.max(this.#bounds.last, bounds.last) };
+  }
+
+  async append(batch: readonly Envelope[]): Promise<number> {
+    if (batch.length < 1 || batch.length > 10_000) throw new RangeError(`Cannot append ${batch.length} messages: a batch has 1 to 10000`);
+    const start = performance.now();
+    const pack = new Pack(this.#spare);
+    this.#spare = undefined;
+    for (const message of batch) pack.add(message);
+    const { first, bounds, buffer } = await this.#worker.call("append", { buffer: pack.buffer, length: pack.length }, pack.buffer);
+    if (buffer.byteLength <= 4 * 1024 * 1024) this.#spare = buffer;
+    this.setBounds(bounds);
+    this.stats.appended += batch.length;
+    this.stats.commits++;
+    this.stats.commitSeconds += (performance.now() - start) / 1000;
+    return first;
+  }
+
+  async read(query: ReadQuery): Promise<ReadPage> {
+    return await this.readWithin(query);
+  }
+
+  /** As `read`, and only messages whose source time lies in `[since, until)`, ms since the Unix epoch. */
+  async readWithin(query: ReadQuery & { readonly since?: number | undefined; readonly until?: number | undefined }): Promise<ReadPage> {
+    const { after, limit, pattern, since, until } = query;
+    if (!Number.isInteger(after)) throw new RangeError(`Cannot read after ${after}: an offset is a whole number`);
+    if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) throw new RangeError(`Cannot read ${limit} entries: a page has 1 to 10000`);
+    const page = await this.#worker.call("read", { after, limit, pattern, since, until });
+    return { entries: unpackEntries(page.buffer), until: page.until };
+  }
+
+  async retained(): Promise<readonly Entry[]> {
+    return unpackEntries((await this.#worker.call("retained", null)).buffer);
+  }
+
+  async cursor(name: string): Promise<number | undefined> {
+    return await this.#worker.call("cursor", name);
+  }
+
+  async moveCursor(name: string, offset: number): Promise<void> {
+    if (!Number.isSafeInteger(offset) || offset < 0) throw new RangeError(`Cannot move cursor "${name}" to ${offset}: an offset is a whole number from 0 on`);
+    await this.#worker.call("moveCursor", { name, offset });
+  }
+
+  async dropCursor(name: string): Promise<void> {
+    await this.#worker.call("dropCursor", name);
+  }
+}

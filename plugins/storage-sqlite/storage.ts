@@ -1,0 +1,111 @@
+import { mkdirSync, realpathSync } from "node:fs";
+import { basename, dirname, extname, join } from "node:path";
+import { BusbarError, type Envelope } from "@busbar/core";
+import type { JournalRetention } from "./journal-file.ts";
+import { ReadingQueue, type ReadingQueueOptions } from "./reading-queue.ts";
+import { SqliteJournal } from "./sqlite-journal.ts";
+import { SqliteStore } from "./sqlite-store.ts";
+import { WorkerClient } from "./worker-client.ts";
+
+/** How a storage is opened. */
+export interface StorageOptions {
+  /** The journal's file, absolute. The series lie beside it: `busbar.db`, `busbar-series.db`. */
+  readonly file: string;
+  /** Whether an append is on disk when it resolves ("full") or only safe from a crash of the process ("normal"). Default "full". */
+  readonly durability?: "full" | "normal";
+  /** Bytes beyond which appends are refused with OVERLOAD. Default 8 GiB. */
+  readonly journalLimit?: number;
+  /** Bytes beyond which readings are dropped. Default 8 GiB. */
+  readonly seriesLimit?: number;
+  /** Device and tag pairs; more are dropped. Default 100,000. */
+  readonly maxSeries?: number;
+  readonly queue?: Partial<ReadingQueueOptions>;
+  /** Called when the database's thread ends by itself; the storage is then of no use any more. */
+  readonly onCrash?: (error: BusbarError) => void;
+}
+
+/** An open storage. */
+export interface Storage {
+  readonly journal: SqliteJournal;
+  readonly store: SqliteStore;
+  /** Takes readings and signs of life on their way into the series. */
+  readonly queue: ReadingQueue;
+  /** One step of retention of both files. */
+  retain(limits: { readonly journal: JournalRetention; readonly series: { readonly before: number; readonly size: number } }): Promise<RetentionReport>;
+  /** Stores what waits and closes both files. Closing twice does nothing. */
+  close(): Promise<void>;
+}
+
+/** What one step of retention did, and how large the files are. */
+export interface RetentionReport {
+  readonly journalRemoved: number;
+  /** Of these, entries that a cursor had not passed. */
+  readonly journalForced: number;
+  readonly journalBytes: number;
+  readonly seriesRemoved: number;
+  readonly seriesBytes: number;
+  /** Whether there is more to remove now. */
+  readonly more: boolean;
+}
+
+/** Files open in this process: reading the header of one would release its lock (POSIX locks belong to a process, not to a descriptor). */
+const openHere = new Set<string>();
+
+const gibibyte = 1024 ** 3;
+
+/**
+ * Opens or makes a storage on a thread of its own.
+ * @throws {BusbarError} IO, not retryable, for a file that is no database, damaged, of a newer schema or not ours: it stays as it is. UNAVAILABLE when somebody else has it open.
+ */
+export async function openStorage(options: StorageOptions): Promise<Storage> {
+  const file = realFile(options.file);
+  if (openHere.has(file)) throw new BusbarError("UNAVAILABLE", `Cannot open "${options.file}": this process has it open`);
+  openHere.add(file);
+  const worker = new WorkerClient((error) => {
+    openHere.delete(file);
+    options.onCrash?.(error);
+  });
+  try {
+    const opened = await worker.call("open", {
+      file,
+      seriesFile: join(dirname(file), `${basename(file, extname(file))}-series${extname(file)}`),
+      durability: options.durability ?? "full",
+      journalLimit: options.journalLimit ?? 8 * gibibyte,
+      seriesLimit: options.seriesLimit ?? 8 * gibibyte,
+      maxSeries: options.maxSeries ?? 100_000,
+    });
+    const journal = new SqliteJournal(worker, opened);
+    const ignore = (): void => {};
+    const queue = new ReadingQueue(worker, { batch: 1000, limit: 50_000, onStored: ignore, onDropped: ignore, onError: ignore, ...options.queue });
+    return {
+      journal,
+      store: new SqliteStore(worker, journal, queue),
+      queue,
+      async retain(limits) {
+        const step = await worker.call("retainJournal", limits.journal);
+        journal.setBounds(step.bounds);
+        const series = await worker.call("retainSeries", limits.series);
+        return { journalRemoved: step.removed, journalForced: step.forced, journalBytes: step.bytes, seriesRemoved: series.removed, seriesBytes: series.bytes, more: step.more || series.more };
+      },
+      async close() {
+        queue.flush();
+        await worker.close();
+        openHere.delete(file);
+      },
+    };
+  } catch (error) {
+    await worker.terminate();
+    openHere.delete(file);
+    throw error;
+  }
+}
+
+/** The file's one name, whatever links lead to its folder. */
+function realFile(file: string): string {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    return join(realpathSync(dirname(file)), basename(file));
+  } catch (error) {
+    throw new BusbarError("IO", `Cannot make the folder of "${file}": ${(error as Error).message}`, { cause: error, retryable: false });
+  }
+}

@@ -1,0 +1,50 @@
+import type { ErrorCode, DeviceRecord, SeriesPoint } from "@busbar/core";
+import type { BlockQuery, Bounds, JournalRetention, JournalRetentionStep, PackedPage } from "./journal-file.ts";
+import type { IngestResult, SeriesRetentionStep } from "./series-file.ts";
+import type { SeriesRequest } from "./series-query.ts";
+
+/** What the worker opens. */
+export interface WorkerOptions {
+  /** The journal's file, absolute. */
+  readonly file: string;
+  /** The file of series and devices, absolute. */
+  readonly seriesFile: string;
+  readonly durability: "full" | "normal";
+  /** Bytes beyond which the journal takes no more. */
+  readonly journalLimit: number;
+  /** Bytes beyond which the series take no more. */
+  readonly seriesLimit: number;
+  readonly maxSeries: number;
+}
+
+/** Packed messages: the first `length` bytes of `buffer`, which travels and is not copied. FACTS T3: Deno is slow with a Uint8Array. */
+export interface PackedBatch {
+  readonly buffer: ArrayBuffer;
+  readonly length: number;
+}
+
+/** Everything the worker does: argument and result of each call. */
+export interface WorkerCalls {
+  open: { argument: WorkerOptions; result: { readonly epoch: string; readonly bounds: Bounds } };
+  append: { argument: PackedBatch; result: { readonly first: number; readonly bounds: Bounds; readonly buffer: ArrayBuffer } };
+  read: { argument: BlockQuery; result: PackedPage };
+  retained: { argument: null; result: PackedPage };
+  cursor: { argument: string; result: number | undefined };
+  moveCursor: { argument: { readonly name: string; readonly offset: number }; result: null };
+  dropCursor: { argument: string; result: null };
+  retainJournal: { argument: JournalRetention; result: JournalRetentionStep };
+  ingest: { argument: PackedBatch; result: IngestResult & { readonly buffer: ArrayBuffer } };
+  series: { argument: SeriesRequest; result: { points: SeriesPoint[]; unit?: string } };
+  devices: { argument: { readonly after?: string | undefined; readonly limit: number }; result: DeviceRecord[] };
+  device: { argument: string; result: DeviceRecord | undefined };
+  retainSeries: { argument: { readonly before: number; readonly size: number }; result: SeriesRetentionStep };
+  close: { argument: null; result: null };
+}
+
+/** A call on its way to the worker. */
+export type WorkerRequest = { readonly [K in keyof WorkerCalls]: { readonly id: number; readonly call: K; readonly argument: WorkerCalls[K]["argument"] } }[keyof WorkerCalls];
+
+/** How it ended. */
+export type WorkerReply =
+  | { readonly id: number; readonly ok: true; readonly result: unknown }
+  | { readonly id: number; readonly ok: false; readonly code: ErrorCode | undefined; readonly message: string; readonly retryable: boolean };

@@ -1,0 +1,82 @@
+import { parentPort } from "node:worker_threads";
+import { BusbarError, errorText } from "@busbar/core";
+import { JournalFile } from "./journal-file.ts";
+import { SeriesFile } from "./series-file.ts";
+import type { SeriesQuery } from "./series-query.ts";
+import type { WorkerCalls, WorkerReply, WorkerRequest } from "./worker-protocol.ts";
+
+/*
+ * The thread that owns both files. Calls are served in order of arrival; only a series query gives way between two slices.
+ */
+const port = parentPort!;
+let journal: JournalFile;
+let series: SeriesFile;
+let query: { readonly on: SeriesFile["database"]; readonly ask: SeriesQuery } | undefined;
+
+const calls: { readonly [K in keyof WorkerCalls]: (argument: WorkerCalls[K]["argument"]) => WorkerCalls[K]["result"] | Promise<WorkerCalls[K]["result"]> } = {
+  async open(options) {
+    journal = await JournalFile.open(options.file, { durability: options.durability, cacheKiB: 4096, maxBytes: options.journalLimit });
+    try {
+      series = await SeriesFile.open(options.seriesFile, { durability: "normal", cacheKiB: 16_384, maxBytes: options.seriesLimit, maxSeries: options.maxSeries });
+    } catch (error) {
+      journal.close();
+      throw error;
+    }
+    return { epoch: journal.epoch, bounds: journal.bounds };
+  },
+  append: ({ buffer, length }) => ({ first: journal.append(Buffer.from(buffer, 0, length)), bounds: journal.bounds, buffer }),
+  read: (argument) => journal.read(argument),
+  retained: () => journal.retained(),
+  cursor: (name) => journal.cursor(name),
+  moveCursor: ({ name, offset }) => (journal.moveCursor(name, offset), null),
+  dropCursor: (name) => (journal.dropCursor(name), null),
+  retainJournal: (limits) => journal.retain(limits),
+  ingest: ({ buffer, length }) => ({ ...series.ingest(Buffer.from(buffer, 0, length)), buffer }),
+  series: async (request) => (await queries()).series(request, pause),
+  devices: async (request) => (await queries()).devices(request),
+  device: async (id) => (await queries()).device(id),
+  retainSeries: (limits) => series.retain(limits),
+  close: () => (journal.close(), series.close(), null),
+};
+
+/** Kysely takes a tenth of a second to load: only once somebody asks. */
+async function queries(): Promise<SeriesQuery> {
+  const { SeriesQuery } = await import("./series-query.ts");
+  if (query?.on !== series.database) query = { on: series.database, ask: new SeriesQuery(series.database) };
+  return query.ask;
+}
+
+const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+port.on("message", (request: WorkerRequest) => {
+  const serve = calls[request.call] as (argument: unknown) => unknown;
+  try {
+    const result = serve(request.argument);
+    if (result instanceof Promise) result.then((value: unknown) => answer(request, value), (error: unknown) => refuse(request, error));
+    else answer(request, result);
+  } catch (error) {
+    refuse(request, error);
+  }
+  if (request.call === "append") afterwards(() => journal.checkpointIfDue());
+  else if (request.call === "ingest") afterwards(() => series.checkpointIfDue());
+});
+
+/** A checkpoint that fails has closed its connection: the next call opens another, and says so when it cannot. */
+function afterwards(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof BusbarError)) throw error;
+  }
+}
+
+function answer(request: WorkerRequest, result: unknown): void {
+  const buffer = typeof result === "object" && result !== null && "buffer" in result && result.buffer instanceof ArrayBuffer ? [result.buffer] : [];
+  port.postMessage({ id: request.id, ok: true, result } satisfies WorkerReply, buffer);
+}
+
+function refuse(request: WorkerRequest, error: unknown): void {
+  if (!(error instanceof BusbarError) && !(error instanceof RangeError)) throw error; // a fault of ours: the thread ends and the plugin starts anew
+  const known = error instanceof BusbarError;
+  port.postMessage({ id: request.id, ok: false, code: known ? error.code : undefined, message: errorText(error), retryable: known && error.retryable } satisfies WorkerReply);
+}
