@@ -99,6 +99,11 @@ export class Card {
     this.#rows.get(tag)?.button.setAttribute("aria-pressed", "true");
   }
 
+  /** Whether there is something to switch on and off. */
+  get switchable() {
+    return typeof this.tags.get("on")?.value === "boolean";
+  }
+
   /** Draws what has changed. */
   flush() {
     const on = this.tags.get("on");

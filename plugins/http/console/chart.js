@@ -12,6 +12,8 @@ const ranges = [
   { label: "6 h", ms: 360 * minute },
   { label: "24 h", ms: 1440 * minute },
 ];
+const steps = [1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600].map((seconds) => seconds * 1000);
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const historyPoints = 1000;
 const mostPoints = 6000;
 
@@ -161,7 +163,7 @@ export class Chart {
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 8 } },
       scales: { x: { range: () => this.#window() }, y: { range: stepped ? [-0.1, 1.1] : (/** @type {unknown} */ _plot, /** @type {number} */ low, /** @type {number} */ high) => around(low, high) } },
       axes: [
-        { ...axis, space: 70 },
+        { ...axis, size: 34, space: 58, incrs: steps, values: (/** @type {unknown} */ _plot, /** @type {number[]} */ ticks) => ticks.map((tick) => clock.format(tick)) },
         { ...axis, size: 56, ...(stepped ? { splits: [0, 1], values: () => ["off", "on"] } : { values: (/** @type {unknown} */ _plot, /** @type {number[]} */ ticks) => ticks.map((tick) => String(Number(tick.toPrecision(6)))) }) },
       ],
       series: [{}, { stroke: color("--accent"), fill: color("--accent-soft"), width: 2, points: { show: false }, ...(stepped ? { paths: uPlot.paths.stepped?.({ align: 1 }) } : {}) }],

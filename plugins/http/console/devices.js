@@ -123,7 +123,8 @@ export class Devices {
   #layout() {
     this.#layoutDue = false;
     const ids = [...this.#cards.keys()].sort(byName);
-    const found = ids.map((id) => /** @type {Card} */ (this.#cards.get(id))).filter((card) => card.filter(this.#filter));
+    const matching = ids.map((id) => /** @type {Card} */ (this.#cards.get(id))).filter((card) => card.filter(this.#filter));
+    const found = [...matching.filter(({ switchable }) => switchable), ...matching.filter(({ switchable }) => !switchable)];
     const shown = found.slice(0, cardsShown);
     for (const card of shown) card.flush();
     const root = byId("devices");
