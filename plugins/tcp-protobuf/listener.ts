@@ -1,11 +1,11 @@
-import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
+import type { AddressInfo, Server, Socket } from "node:net";
 import { BusbarError, CloseCode, type Counter, type PluginContext, type Session, type SessionOptions, type SessionsPort } from "@busbar/core";
 import { createAccess, createTokenTest, limitCodec, type Admission } from "./access.ts";
 import { isLoopback, plainAddress } from "./address.ts";
 import type { TcpConfig } from "./config.ts";
 import { Connection } from "./connection.ts";
-import { createFrameCodec, readConfigFile, type FrameCodec } from "./frame-codec.ts";
+import { createFrameCodec, type FrameCodec } from "./frame-codec.ts";
+import { createSocketServer } from "./socket-server.ts";
 import { TcpTransport } from "./tcp-transport.ts";
 
 /** What the plugin needs. */
@@ -15,8 +15,6 @@ type Context = PluginContext<TcpConfig, TcpNeeds>;
 
 /** How often timeouts are looked at. */
 const sweepEvery = 1000;
-/** A TLS handshake that takes longer is given up. */
-const handshakeTimeout = 10_000;
 /** Connections from one other machine, where the config does not say. */
 const defaultPerAddress = 1000;
 
@@ -70,7 +68,7 @@ export async function openListener(ctx: Context): Promise<void> {
   };
 
   let drained: (() => void) | undefined;
-  const server = await createListener(ctx, accept);
+  const server = await createSocketServer(ctx, accept);
   server.maxConnections = 2 * config.maxConnections; // a TLS handshake holds a socket that is not counted yet
   ctx.defer(async () => {
     const closed = new Promise<void>((resolve) => (drained = resolve));
@@ -100,23 +98,6 @@ function openSession({ needs, config }: Context, transport: TcpTransport, { code
     limits: { authTimeout: config.authTimeout, rate: config.rate, subscriptions: config.subscriptions, inFlight: config.inFlight, redeliver: config.redeliver, identities: config.identities, buffer: config.buffer, slowConsumer: config.slowConsumer },
   };
   return needs.sessions.open(transport, options);
-}
-
-async function createListener({ config, log, path }: Context, accept: (socket: Socket) => void): Promise<Server> {
-  const { tls } = config;
-  if (tls === undefined) return createServer(accept);
-  const [cert, key, ca] = await Promise.all([
-    readConfigFile(path(tls.certFile), "certificate"),
-    readConfigFile(path(tls.keyFile), "private key"),
-    tls.caFile === undefined ? undefined : readConfigFile(path(tls.caFile), "certificate of the authority"),
-  ]);
-  try {
-    const server = createTlsServer({ cert, key, ...(ca && { ca }), requestCert: tls.requestClientCert, rejectUnauthorized: config.clients?.by === "certificate", handshakeTimeout, minVersion: "TLSv1.2" }, accept);
-    server.on("tlsClientError", (error, socket) => log.warn("TLS handshake failed", { remote: plainAddress(socket.remoteAddress ?? "unknown"), error }));
-    return server;
-  } catch (error) {
-    throw new BusbarError("CONFIG", `Cannot use the certificate "${tls.certFile}" and the key "${tls.keyFile}": they are no PEM files that belong together`, { cause: error });
-  }
 }
 
 function listen(server: Server, { host, port }: TcpConfig): Promise<void> {
