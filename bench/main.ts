@@ -9,10 +9,11 @@ import { fanOut } from "./scenarios/fan-out.ts";
 import { idle } from "./scenarios/idle.ts";
 import { latency } from "./scenarios/latency.ts";
 import { qos1 } from "./scenarios/qos1.ts";
+import { routing } from "./scenarios/routing.ts";
 import type { Context, Sample, Scenario, Subject } from "./scenarios/scenario.ts";
 import { busbar } from "./targets/busbar.ts";
 
-const scenarios = { "fan-in": fanIn, "fan-out": fanOut, latency, idle, qos1 } as const;
+const scenarios = { "fan-in": fanIn, "fan-out": fanOut, latency, idle, qos1, routing } as const;
 
 /** Runs the benchmarks. Returns the exit code: 1 when the subject failed somewhere, whatever the figures are. */
 async function main(options: Options): Promise<number> {

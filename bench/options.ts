@@ -3,7 +3,7 @@ import type { Effort } from "./scenarios/scenario.ts";
 import type { Runtime } from "./targets/busbar.ts";
 
 /** Names of the scenarios. */
-export const scenarioNames = ["fan-in", "fan-out", "latency", "idle", "qos1"] as const;
+export const scenarioNames = ["fan-in", "fan-out", "latency", "idle", "qos1", "routing"] as const;
 
 /** What the command line of `bench/main.ts` asks for. */
 export interface Options {

@@ -85,8 +85,17 @@ export async function connectSubscribers(endpoint: Endpoint, options: Subscriber
   return connections;
 }
 
+/** Id of the publisher with that index. */
+export function publisherId(index: number): string {
+  return idOf("dev", index);
+}
+
+function idOf(prefix: string, index: number): string {
+  return `${prefix}-${String(index).padStart(5, "0")}`;
+}
+
 function identity(endpoint: Endpoint, prefix: string, role: string, index: number): Identity {
-  const id = `${prefix}-${String(index).padStart(5, "0")}`;
+  const id = idOf(prefix, index);
   return { id, token: endpoint.secret === undefined ? "" : signToken(endpoint.secret, { sub: id, roles: [role] }) };
 }
 

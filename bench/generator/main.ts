@@ -3,6 +3,8 @@ import { runIdle } from "./idle.ts";
 import type { Job } from "./job.ts";
 import { runTraffic } from "./traffic.ts";
 
+// What goes wrong inside a socket's callback ends the job too.
+process.once("uncaughtException", (error) => finish({ error: error.message }));
 process.once("message", (job: Job) => {
   const run = job.kind === "traffic" ? runTraffic(job) : runIdle(job);
   run.then(

@@ -1,6 +1,7 @@
-import { MarkerReader } from "../wires/marker.ts";
+import { formatMarker, MarkerReader } from "../wires/marker.ts";
+import { wires } from "../wires/registry.ts";
 import type { Connection } from "./connection.ts";
-import { connectPublishers, connectSubscribers } from "./fleet.ts";
+import { connectPublishers, connectSubscribers, publisherId } from "./fleet.ts";
 import type { Publisher } from "./fleet.ts";
 import type { TrafficJob, TrafficResult } from "./job.ts";
 import { LatencyRecorder } from "./latency.ts";
@@ -11,6 +12,9 @@ import type { Usage } from "./procfs.ts";
 
 /** What has not come after this long without any progress is lost. */
 const patienceMs = 1000;
+
+/** Every so many deliveries the whole content is compared with what was sent; the first one always is. */
+const checkMask = 4095;
 
 /** Most messages of one write in an open loop that has fallen behind. */
 const catchUp = 32;
@@ -70,15 +74,24 @@ class Traffic {
 
   readonly onMessage = (bytes: Uint8Array, start: number, end: number): void => {
     this.#delivered++;
-    if ((this.#delivered & this.#sampleMask) !== 0 || this.#pace === undefined) return;
+    if ((this.#delivered & this.#sampleMask) !== 0 && this.#pace !== undefined) return;
     if (!this.#marker.read(bytes, start, end)) throw new Error(`Cannot find the marker: ${Buffer.from(bytes.subarray(start, end)).toString("latin1")}`);
     const { publisher, sequence } = this.#marker;
+    if (this.#pace === undefined || (this.#delivered & checkMask) === 0) this.#check(bytes.subarray(start, end), publisher, sequence);
+    if (this.#pace === undefined) return;
     if (this.#job.subscribers === 1) {
       if (sequence <= (this.#newest[publisher] ?? -1)) this.#reordered++;
       else this.#newest[publisher] = sequence;
     }
     if (sequence >= this.#first) this.#latency.record(this.#pace.dueAt(publisher, sequence), performance.now());
   };
+
+  #check(delivery: Uint8Array, publisher: number, sequence: number): void {
+    const expected = { marker: formatMarker(publisher, sequence), from: publisherId(publisher), qos: this.#job.qos };
+    if (!wires[this.#job.subscribe.wire].isComplete(delivery, expected)) {
+      throw new Error(`Cannot trust the server: ${expected.marker} was delivered as ${Buffer.from(delivery).toString("latin1")}`);
+    }
+  }
 
   async run(): Promise<TrafficResult> {
     const job = this.#job;

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import type { IdleJob, IdleResult, Job, JobResult, TrafficJob, TrafficResult } from "../generator/job.ts";
 import { startChild } from "./child.ts";
+import { nodeProgram } from "./runtimes.ts";
 
 const program = join(import.meta.dirname, "..", "generator", "main.ts");
 
@@ -9,7 +10,7 @@ const program = join(import.meta.dirname, "..", "generator", "main.ts");
 export function runJob(job: TrafficJob, cpu: number | undefined): Promise<TrafficResult>;
 export function runJob(job: IdleJob, cpu: number | undefined): Promise<IdleResult>;
 export async function runJob(job: Job, cpu: number | undefined): Promise<JobResult> {
-  const child = startChild([process.execPath, program], { cpu, ipc: true });
+  const child = startChild([nodeProgram, program], { cpu, ipc: true });
   try {
     child.process.send(job);
     const [answer] = await Promise.race([

@@ -15,6 +15,7 @@ export const fanOut: Scenario = {
     { name: "cpu one per write", unit: "µs", better: "less" },
     { name: "cpu pipelined", unit: "µs", better: "less" },
     { name: "rss", unit: "MiB", better: "less" },
+    { name: "load", unit: "%", better: "more" },
   ],
   goals: [
     { id: "P5", metric: "one per write", against: "bare", limit: 0.85 },
@@ -32,6 +33,7 @@ export const fanOut: Scenario = {
         "cpu one per write": single.cpuUs,
         "cpu pipelined": many.cpuUs,
         rss: many.rssMib,
+        load: Math.min(single.serverLoad, many.serverLoad) * 100,
       };
     }),
 };

@@ -14,6 +14,7 @@ export const qos1: Scenario = {
     { name: "cpu pipelined", unit: "µs", better: "less" },
     { name: "cpu one per write", unit: "µs", better: "less" },
     { name: "rss", unit: "MiB", better: "less" },
+    { name: "load", unit: "%", better: "more" },
   ],
   goals: [
     { id: "P4", metric: "pipelined", against: "mosquitto", limit: 1 },
@@ -30,6 +31,7 @@ export const qos1: Scenario = {
         "cpu pipelined": many.cpuUs,
         "cpu one per write": single.cpuUs,
         rss: single.rssMib,
+        load: Math.min(single.serverLoad, many.serverLoad) * 100,
       };
     }),
 };

@@ -36,7 +36,7 @@ export interface Context {
 /** One column of a scenario's table. */
 export interface Metric {
   readonly name: string;
-  readonly unit: "/s" | "µs" | "MiB" | "KiB" | "ms" | "%";
+  readonly unit: "/s" | "ns" | "µs" | "ms" | "KiB" | "MiB" | "%" | "x";
   /** Whether more of it is better. */
   readonly better: "more" | "less";
 }

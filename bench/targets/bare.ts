@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { startChild } from "../machine/child.ts";
+import { nodeProgram } from "../machine/runtimes.ts";
 import type { Target } from "./target.ts";
 
 /** Which hand-written program, and how it is printed. */
@@ -16,7 +17,7 @@ export function bare(job: keyof typeof programs): Target {
     name: programs[job].name,
     missing: () => undefined,
     async start(cpu) {
-      const child = startChild([process.execPath, join(import.meta.dirname, "..", "bare", file), ...args], { cpu });
+      const child = startChild([nodeProgram, join(import.meta.dirname, "..", "bare", file), ...args], { cpu });
       const ports = JSON.parse(await child.output(/^ready (.+)$/m));
       return {
         pid: child.pid,

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startChild } from "../machine/child.ts";
 import type { Child } from "../machine/child.ts";
+import { denoProgram, nodeProgram } from "../machine/runtimes.ts";
 import { freePort } from "./free-port.ts";
 import type { Target } from "./target.ts";
 
@@ -15,7 +16,6 @@ export type Runtime = "node" | "deno";
 
 const root = join(import.meta.dirname, "..", "..");
 const cli = join(root, "cli", "main.ts");
-const deno = join(root, "node_modules", "@deno", `linux-${process.arch === "arm64" ? "arm64" : "x64"}-glibc`, "deno");
 const startMs = 15_000;
 
 /**
@@ -23,7 +23,7 @@ const startMs = 15_000;
  * SQLite. Named `busbar` or `busbar-deno`.
  */
 export function busbar(runtime: Runtime, config: "busbar" | "busbar-durable"): Target {
-  const command = runtime === "node" ? [process.execPath] : [deno, "run", "-A", "--no-check"];
+  const command = runtime === "node" ? [nodeProgram] : [denoProgram, "run", "-A", "--no-check"];
   return {
     name: runtime === "node" ? "busbar" : "busbar-deno",
     missing: () => [cli, command[0] ?? ""].find((file) => !existsSync(file)),

@@ -47,6 +47,8 @@ export const busbarTcp: Wire = {
     return { bytes, sequenceAt: markerAt + markerSequenceOffset, packetIdAt: -1, timestampAt: markerAt + marker.length + 1 };
   },
 
+  isComplete: () => false,
+
   createSubscriber(): Peer {
     throw new Error("Cannot subscribe over busbar-tcp: the load generator subscribes over busbar-ws");
   },

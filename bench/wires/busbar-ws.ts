@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { formatMarker, markerSequenceOffset } from "./marker.ts";
 import { measureWebSocket, PacketReader, webSocketPayload } from "./packet-reader.ts";
 import type { FrameTemplate, Identity, Peer, PublisherEvents, SubscriberEvents, TemplateOptions, Wire } from "./wire.ts";
@@ -30,6 +31,15 @@ export const busbarWs: Wire = {
       ...(options.qos === 1 ? { qos: 1 } : {}),
     });
     return { bytes, sequenceAt: Buffer.from(bytes).indexOf(marker) + markerSequenceOffset, packetIdAt: -1, timestampAt: -1 };
+  },
+
+  isComplete(delivery, expected) {
+    const message = JSON.parse(Buffer.from(delivery).toString());
+    const { ver, msgid, timestamp, from, to, type, payload, qos, retain } = message;
+    return isDeepStrictEqual(
+      { ver, msgid, timestamp: Number.isSafeInteger(timestamp), from, to, type, payload, qos, retain },
+      { ver: "1.0", msgid: expected.marker, timestamp: true, from: expected.from, to: "server", type: "status", payload: { temperature: 23.5 }, qos: expected.qos, retain: false },
+    );
   },
 
   createSubscriber(identity: Identity, options: { readonly qos: 0 | 1 }, events: SubscriberEvents): Peer {

@@ -21,10 +21,15 @@ export const mqtt: Wire = {
     const marker = formatMarker(options.publisher, 0);
     const topic = string(`status/${identity.id}`);
     const packetId = options.qos === 1 ? [0, 1] : [];
-    const payload = Buffer.from(JSON.stringify({ msgid: marker, temperature: 23.5 }));
-    const bytes = control(packet.publish | (options.qos << 1), [...topic, ...packetId, ...payload]);
+    const message = Buffer.from(payload(marker));
+    const bytes = control(packet.publish | (options.qos << 1), [...topic, ...packetId, ...message]);
     const packetIdAt = options.qos === 1 ? Buffer.from(bytes).indexOf(topic) + topic.length : -1;
     return { bytes, sequenceAt: Buffer.from(bytes).indexOf(marker) + markerSequenceOffset, packetIdAt, timestampAt: -1 };
+  },
+
+  isComplete(delivery, expected) {
+    const text = Buffer.from(delivery).toString("latin1");
+    return text.includes(`status/${expected.from}`) && text.endsWith(payload(expected.marker));
   },
 
   createSubscriber(identity: Identity, options: { readonly qos: 0 | 1 }, events: SubscriberEvents): Peer {
@@ -60,6 +65,10 @@ export const mqtt: Wire = {
     };
   },
 };
+
+function payload(marker: string): string {
+  return JSON.stringify({ msgid: marker, temperature: 23.5 });
+}
 
 function connect(identity: Identity): Uint8Array {
   const cleanSession = 0x02;

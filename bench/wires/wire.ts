@@ -57,6 +57,11 @@ export interface Peer {
 export interface Wire {
   createPublisher(identity: Identity, events: PublisherEvents): Peer;
   createTemplate(identity: Identity, options: TemplateOptions): FrameTemplate;
+  /**
+   * Whether a delivery says what the message `marker` of device `from` said, with everything that the wire promises: a server that drops
+   * fields or garbles them would otherwise be the fastest.
+   */
+  isComplete(delivery: Uint8Array, expected: { readonly marker: string; readonly from: string; readonly qos: 0 | 1 }): boolean;
   /** @throws Error when the load generator has no subscriber for this wire. */
   createSubscriber(identity: Identity, options: { readonly qos: 0 | 1 }, events: SubscriberEvents): Peer;
 }
