@@ -46,11 +46,12 @@ export function errorCode(error: unknown): ErrorCode {
   return error instanceof BusbarError ? error.code : "INTERNAL";
 }
 
-/** One line for the log: the message of the error and of each cause below it. */
+/** One line for the log: the message of the error and of each cause below it that is not said yet. */
 export function errorText(error: unknown): string {
   const parts: string[] = [];
   for (let at: unknown = error, depth = 0; at !== undefined && at !== null && depth < 5; depth++) {
-    parts.push(at instanceof Error ? at.message || at.name : String(at));
+    const text = at instanceof Error ? at.message || at.name : String(at);
+    if (!parts.some((part) => part.includes(text))) parts.push(text);
     at = at instanceof Error ? at.cause : undefined;
   }
   return parts.join(": ");
