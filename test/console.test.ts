@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { createKernel, createLog, formatLogText, formatProblem, loadConfig, systemClock, type Kernel } from "@busbar/core";
+import { chromium, type Page } from "playwright-core";
+import { parseDocument } from "yaml";
+
+const browserPath = "/usr/bin/chromium";
+const withoutBrowser = !existsSync(browserPath) && `the program ${browserPath} is missing`;
+const deadline = 15_000;
+
+/** Runs the default set with its data in a folder of its own and on ports that are free. */
+async function startDefaultSet(folder: string): Promise<{ readonly kernel: Kernel; readonly link: string; readonly lines: string[] }> {
+  const document = parseDocument(await readFile(new URL("../examples/default/busbar.yaml", import.meta.url), "utf8"));
+  for (const path of [["http", "port"], ["tcp-protobuf", "port"], ["plant", "opcua", "port"], ["plant", "modbus", "port"]]) document.setIn(["plugins", ...path], 0);
+  const file = join(folder, "busbar.yaml");
+  await writeFile(file, document.toString());
+  const { config, problems } = await loadConfig(file);
+  assert.ok(config, problems.map(formatProblem).join("\n"));
+  const lines: string[] = [];
+  const log = createLog({ level: "info", clock: systemClock, write: (record) => lines.push(formatLogText(record)) });
+  const kernel = createKernel({ config, log, cwd: folder });
+  await kernel.start();
+  const link = kernel.gateway.plugins().flatMap(({ addresses }) => addresses).find(({ what }) => what === "Console");
+  assert.ok(link);
+  return { kernel, link: link.url, lines };
+}
+
+/** Opens a page of a phone or a desk; whatever the page complains about ends up in `complaints`. */
+async function withPage(run: (page: Page, complaints: string[]) => Promise<void>): Promise<void> {
+  const browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox"] });
+  try {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(deadline);
+    const complaints: string[] = [];
+    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+    await run(page, complaints);
+  } finally {
+    await browser.close();
+  }
+}
+
+/** What the page's own functions see of the document: this file is checked without the types of browsers. */
+interface PageGlobals {
+  readonly document: { querySelector(selector: string): { readonly textContent: string; readonly dataset: Readonly<Record<string, string | undefined>> } | null };
+}
+
+const pointsIn = async (page: Page): Promise<number> => Number(await page.locator("#chart").getAttribute("data-points"));
+
+/** A function, not text: the page's policy forbids evaluating text. */
+async function untilMorePoints(page: Page, count: number): Promise<void> {
+  await page.waitForFunction((least) => Number((globalThis as unknown as PageGlobals).document.querySelector("#chart")?.dataset["points"]) > least, count);
+}
+
+async function untilOtherText(page: Page, selector: string): Promise<void> {
+  const before = await page.locator(selector).textContent();
+  await page.waitForFunction(([at, text]) => (globalThis as unknown as PageGlobals).document.querySelector(at!)?.textContent !== text, [selector, before]);
+}
+
+test("the console shows live values, draws one from history and live, and switches the lamp", { skip: withoutBrowser, timeout: 120_000 }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "busbar-console-"));
+  const { kernel, link, lines } = await startDefaultSet(folder);
+  try {
+    await withPage(async (page, complaints) => {
+      await page.goto(link);
+      await page.locator('#connection[data-state="live"]').waitFor();
+      assert.equal(new URL(page.url()).hash, "", "the code has left the address bar");
+
+      await untilOtherText(page, '[data-device="boiler-1"] [data-tag="temperature"] .value');
+
+      // The store has at least one reading before the value is picked, so what is drawn comes from history and from the connection.
+      const series = page.waitForResponse((response) => response.url().includes("/api/series"));
+      await page.locator('[data-device="boiler-1"] [data-tag="temperature"]').click();
+      const { points: history } = (await (await series).json()) as { points: { time: number; value: number }[] };
+      assert.ok(history.length >= 1, "the history has points");
+      await untilMorePoints(page, 1);
+      await untilMorePoints(page, await pointsIn(page));
+      assert.equal(await page.locator("#chart-title").textContent(), "boiler-1 · temperature");
+
+      for (const device of ["lamp-1", "fan-1"]) {
+        const card = page.locator(`[data-device="${device}"]`);
+        const on = card.getByRole("switch");
+        assert.equal(await on.getAttribute("aria-checked"), "false");
+        await on.click();
+        await card.locator('.answer[data-kind="ok"]').waitFor();
+        await card.locator('.switch[aria-checked="true"]').waitFor();
+        await card.locator('[data-tag="on"] .value', { hasText: "on" }).waitFor();
+      }
+
+      await page.setViewportSize({ width: 390, height: 844 });
+      const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+      assert.ok(overflow <= 0, `the page of a phone is ${overflow} pixels too wide`);
+
+      await page.reload();
+      await page.locator('#connection[data-state="live"]').waitFor();
+      assert.deepEqual(complaints, []);
+    });
+
+    await withPage(async (page) => {
+      await page.goto(link);
+      await page.getByRole("heading", { name: "Sign in" }).waitFor();
+      assert.match((await page.locator("#login-message").textContent()) ?? "", /used already/, "the link is good once");
+    });
+    assert.ok(!lines.join("\n").includes(new URL(link).hash.slice(6)), "the code is not in the log");
+  } finally {
+    await kernel.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("the console says that it has lost the gateway, and comes back by itself", { skip: withoutBrowser, timeout: 120_000 }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "busbar-console-"));
+  const first = await startDefaultSet(folder);
+  try {
+    await withPage(async (page) => {
+      await page.goto(first.link);
+      await page.locator('#connection[data-state="live"]').waitFor();
+      const port = new URL(first.link).port;
+      await first.kernel.stop();
+      await page.locator('#connection[data-state="waiting"]').waitFor();
+      const file = join(folder, "busbar.yaml");
+      const document = parseDocument(await readFile(file, "utf8"));
+      document.setIn(["plugins", "http", "port"], Number(port));
+      await writeFile(file, document.toString());
+      const { config } = await loadConfig(file);
+      assert.ok(config);
+      const again = createKernel({ config, log: createLog({ clock: systemClock, write: () => {} }), cwd: folder });
+      await again.start();
+      try {
+        await page.locator('#connection[data-state="live"]').waitFor();
+      } finally {
+        await again.stop();
+      }
+    });
+  } finally {
+    await first.kernel.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
