@@ -63,6 +63,11 @@ class Traffic {
   #delivered = 0;
   #writtenOff = 0;
   #reordered = 0;
+  /**
+   * Sequence number of the first message. It goes up by a thousand each millisecond, faster than anybody publishes, so that no two jobs
+   * against one server share a `msgid`: a server that drops duplicates would drop the second job.
+   */
+  readonly #base = (Date.now() % 900_000) * 1000;
   #first = 0;
 
   constructor(job: TrafficJob) {
@@ -97,7 +102,7 @@ class Traffic {
     const job = this.#job;
     await this.#probe();
     // Bursts are counted from here, so that a sequence number tells its burst.
-    this.#first = job.burst;
+    this.#first = this.#base + job.burst;
     for (const publisher of this.publishers) publisher.next = this.#first;
     const start = performance.now();
     const options = { publishers: job.publishers, first: this.#first };
@@ -137,7 +142,7 @@ class Traffic {
   /** One message from the first publisher must reach every subscriber. */
   async #probe(): Promise<void> {
     const publisher = this.publishers[0];
-    publisher?.connection.sendBatch(publisher.batch.stamp(0, 1, Date.now()));
+    publisher?.connection.sendBatch(publisher.batch.stamp(this.#base, 1, Date.now()));
     this.#sent = 1;
     await this.#drain();
     if (this.#delivered !== this.#job.subscribers) {
