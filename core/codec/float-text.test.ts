@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { shortestFloat32 } from "./float-text.ts";
+import { formatFloat32, shortestFloat32 } from "./float-text.ts";
 
 describe("shortestFloat32()", () => {
   for (const text of ["0", "23.5", "21.3", "-0.1", "101.325", "1234.5677", "0.001", "1e-7", "3.4028235e+38", "1e-45", "16777216", "1e+30"]) {
@@ -20,5 +20,12 @@ describe("shortestFloat32()", () => {
       assert.equal(Math.fround(short) || 0, value || 0);
       if (!Number.isInteger(value)) assert.ok(String(Math.abs(short)).replace(/e.*/, "").replace(".", "").replace(/^0+/, "").length <= 9, String(short));
     }), { numRuns: 5000, seed: 1 });
+  });
+});
+
+describe("formatFloat32()", () => {
+  it("gives the same text whether it remembers the value or not", () => {
+    const values = Array.from({ length: 20_000 }, (_, at) => Math.fround((at - 10_000) * 0.1));
+    for (let round = 0; round < 2; round++) for (const value of [0, -0, ...values]) assert.equal(formatFloat32(value), String(shortestFloat32(value)));
   });
 });

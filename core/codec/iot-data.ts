@@ -3,7 +3,7 @@ import { checkMessage, Message } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
 import { IoTDataSchema } from "../proto/gen/busbar/v1/devices_pb.ts";
 import { compileMessage } from "./compile.ts";
-import { shortestFloat32 } from "./float-text.ts";
+import { formatFloat32 } from "./float-text.ts";
 
 /** What the compiled decoder makes of `IoTData`. */
 interface IotData {
@@ -13,7 +13,7 @@ interface IotData {
 }
 
 /** Texts whose JSON form is remembered, for all connections together. */
-const maxQuoted = 4096;
+const maxPieces = 4096;
 
 /**
  * `busbar.v1.IoTData` (WIRE §3): a frame becomes one `status` from its `device_id`, with the payload
@@ -58,22 +58,34 @@ function formatReadings({ readings }: IotData): string {
   for (let at = 0; at < readings.length; at++) {
     const { sensor_id: tag, value, unit } = readings[at]!;
     if (tag === "") throw new BusbarError("BAD_FRAME", `Cannot use reading ${at} of the IoTData: its sensor_id is empty`);
-    text += (at === 0 ? '{"tag":' : ',{"tag":') + quoted(tag) + ',"value":' + (Number.isFinite(value) ? shortestFloat32(value) : "null");
-    if (unit !== "") text += ',"unit":' + quoted(unit);
-    text += Number.isFinite(value) ? "}" : ',"quality":"bad"}';
+    const finite = value - value === 0; // neither NaN nor an infinity
+    text += (at === 0 ? "" : ",") + tags.find(tag) + (finite ? formatFloat32(value) : "null") + (unit === "" ? "" : units.find(unit)) + (finite ? "}" : ',"quality":"bad"}');
   }
   return text + '],"quality":"good"}';
 }
 
-const quotedTexts = new Map<string, string>();
+/** Pieces of JSON around a text. Sensor ids and units are few: a table that is full starts anew, so hostile ones cost time, not memory. */
+class Pieces {
+  readonly #pieces = new Map<string, string>();
+  readonly #before: string;
+  readonly #after: string;
 
-/** The text as JSON. Sensor ids and units are few: the table starts anew when it is full, so hostile ones cost time, not memory. */
-function quoted(text: string): string {
-  let json = quotedTexts.get(text);
-  if (json === undefined) {
-    json = JSON.stringify(text);
-    if (quotedTexts.size >= maxQuoted) quotedTexts.clear();
-    if (text.length <= 64) quotedTexts.set(text, json);
+  constructor(before: string, after: string) {
+    this.#before = before;
+    this.#after = after;
   }
-  return json;
+
+  find(text: string): string {
+    return this.#pieces.get(text) ?? this.#make(text);
+  }
+
+  #make(text: string): string {
+    const piece = this.#before + JSON.stringify(text) + this.#after;
+    if (this.#pieces.size >= maxPieces) this.#pieces.clear();
+    if (text.length <= 64) this.#pieces.set(text, piece);
+    return piece;
+  }
 }
+
+const tags = new Pieces('{"tag":', ',"value":');
+const units = new Pieces(',"unit":', "");

@@ -44,7 +44,8 @@ class VarintReader implements PrefixReader {
 
   next(byte: number, at: number): number {
     if (byte < 0x80 && this.#bytes === 0) return byte;
-    this.#value += (byte & 0x7f) * 2 ** (7 * this.#bytes); // not <<: the fifth byte reaches beyond 32 bits
+    if (this.#bytes < 4) this.#value |= (byte & 0x7f) << (7 * this.#bytes);
+    else this.#value += (byte & 0x7f) * 0x10000000; // the fifth byte reaches beyond 32 bits
     this.#bytes++;
     if (byte < 0x80) {
       const value = this.#value;
