@@ -36,7 +36,7 @@ export async function openDatabaseFile(path: string, schema: SchemaVersion, migr
   let database = openLocked(path);
   try {
     if (userVersion(database) < schema.version) {
-      database.exec("pragma journal_mode = delete"); // so that the header on disk always says the version, whatever happens
+      run(database, "pragma journal_mode = delete"); // so that the header on disk always says the version, whatever happens
       const { migrate } = await import("./migrations.ts");
       await migrate(database, schema, await migrations());
       database.close();
@@ -70,7 +70,7 @@ function openLocked(path: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path);
-    database.exec("pragma locking_mode = exclusive; pragma temp_store = memory; begin exclusive; commit");
+    for (const text of ["pragma locking_mode = exclusive", "pragma temp_store = memory", "begin exclusive", "commit"]) run(database, text);
     return database;
   } catch (error) {
     database?.close();
@@ -79,14 +79,19 @@ function openLocked(path: string): DatabaseSync {
 }
 
 function setUp(database: DatabaseSync, options: ConnectionOptions): void {
-  database.exec(`pragma journal_mode = wal; pragma synchronous = ${options.durability}; pragma cache_size = -${options.cacheKiB}; pragma journal_size_limit = 67108864`);
+  for (const pragma of ["journal_mode = wal", `synchronous = ${options.durability}`, `cache_size = -${options.cacheKiB}`, "journal_size_limit = 67108864"]) run(database, "pragma " + pragma);
   // We checkpoint ourselves: SQLite's own one hides its errors, and a failed fsync must be seen. Frames left by a failed connection must not stay in use either.
-  database.exec("pragma wal_autocheckpoint = 0");
+  run(database, "pragma wal_autocheckpoint = 0");
   checkpoint(database, "truncate");
   if (options.maxBytes !== undefined) {
     const pageSize = database.prepare("pragma page_size").get()!["page_size"] as number;
-    database.exec(`pragma max_page_count = ${Math.max(16, Math.floor(options.maxBytes / pageSize))}`);
+    run(database, `pragma max_page_count = ${Math.max(16, Math.floor(options.maxBytes / pageSize))}`);
   }
+}
+
+/** Runs one statement of ours. Not `exec`: in Deno the errors of that one carry no SQLite code. */
+export function run(database: DatabaseSync, text: string): void {
+  database.prepare(text).all();
 }
 
 /**
@@ -94,7 +99,7 @@ function setUp(database: DatabaseSync, options: ConnectionOptions): void {
  * @throws SQLite's error when that fails: the connection must then not be used any more.
  */
 export function checkpoint(database: DatabaseSync, mode: "passive" | "truncate"): void {
-  database.prepare(`pragma wal_checkpoint(${mode})`).get();
+  run(database, `pragma wal_checkpoint(${mode})`);
 }
 
 /** Bytes of the file that hold something. */

@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { randomUUID } from "node:crypto";
 import { BusbarError, clearsRetained, matches, parsePayload } from "@busbar/core";
-import { checkpoint, openDatabaseFile, reopenDatabaseFile, usedBytes, type ConnectionOptions } from "./database-file.ts";
+import { checkpoint, openDatabaseFile, reopenDatabaseFile, run, usedBytes, type ConnectionOptions } from "./database-file.ts";
 import { entryPayload, entryReceived, entryRetained, entrySize, entryTime, entryTopic } from "./entry-codec.ts";
 import { journalSchema } from "./schema-version.ts";
 import { sqliteCode, toStorageError } from "./sqlite-error.ts";
@@ -52,6 +52,8 @@ export interface JournalRetentionStep {
 }
 
 interface Statements {
+  readonly begin: StatementSync;
+  readonly commit: StatementSync;
   readonly insert: StatementSync;
   readonly after: StatementSync;
   readonly keep: StatementSync;
@@ -126,8 +128,8 @@ export class JournalFile {
   append(bytes: Buffer): number {
     const first = this.#last + 1;
     let last = this.#last;
-    this.#write("append to the journal", (database) => {
-      database.exec("begin immediate");
+    this.#write("append to the journal", () => {
+      this.#statements.begin.run();
       const retained = new Map<string, { offset: number; at: number }>();
       for (let start = 0, at = 0; start < bytes.length; start = at) {
         const blockFirst = last + 1;
@@ -148,7 +150,7 @@ export class JournalFile {
         if (clears(bytes, entryPayload(bytes, at), end)) this.#statements.forget.run(topic);
         else this.#statements.keep.run(topic, offset, bytes.subarray(at, end));
       }
-      database.exec("commit");
+      this.#statements.commit.run();
     });
     this.#last = last;
     this.#sinceCheckpoint += bytes.length + 4096;
@@ -257,10 +259,10 @@ export class JournalFile {
     if (removed > 0) {
       this.#write("remove from the journal", (open) =>
         this.#unsynced(open, () => {
-          open.exec("begin immediate");
+          this.#statements.begin.run();
           open.prepare("delete from block where last <= ?").run(removeUpTo);
           open.prepare("update meta set value = ? where name = 'last'").run(String(this.#last));
-          open.exec("commit");
+          this.#statements.commit.run();
         }),
       );
       this.#first = removeUpTo + 1;
@@ -294,7 +296,7 @@ export class JournalFile {
       change(database);
     } catch (error) {
       try {
-        if (database.isTransaction) database.exec("rollback");
+        if (database.isTransaction) run(database, "rollback");
         if (sqliteCode(error) !== 13) this.close();
       } catch (closing) {
         this.#database = undefined;
@@ -307,12 +309,12 @@ export class JournalFile {
   /** What a crash may undo without harm need not wait for the disk. */
   #unsynced(database: DatabaseSync, change: () => void): void {
     if (this.#options.durability === "normal") return change();
-    database.exec("pragma synchronous = normal");
+    run(database, "pragma synchronous = normal");
     try {
       change();
     } finally {
-      if (database.isTransaction) database.exec("rollback"); // the pragma would do nothing within a transaction
-      database.exec("pragma synchronous = full");
+      if (database.isTransaction) run(database, "rollback"); // the pragma would do nothing within a transaction
+      run(database, "pragma synchronous = full");
     }
   }
 
@@ -345,6 +347,8 @@ export class JournalFile {
 
 function prepare(database: DatabaseSync): Statements {
   return {
+    begin: database.prepare("begin immediate"),
+    commit: database.prepare("commit"),
     insert: database.prepare("insert into block (last, first, min_time, max_time, received, crc, body) values (?, ?, ?, ?, ?, ?, ?)"),
     after: database.prepare("select last, first, min_time, max_time, crc, body from block where last > ? order by last"),
     keep: database.prepare("insert into retained (topic, offset, body) values (?, ?, ?) on conflict (topic) do update set offset = excluded.offset, body = excluded.body"),

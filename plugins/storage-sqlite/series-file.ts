@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { parsePayload } from "@busbar/core";
-import { checkpoint, openDatabaseFile, reopenDatabaseFile, usedBytes, type ConnectionOptions } from "./database-file.ts";
+import { checkpoint, openDatabaseFile, reopenDatabaseFile, run, usedBytes, type ConnectionOptions } from "./database-file.ts";
 import { entryFrom, entryPayload, entryReceived, entrySize, entryTime, entryTopic } from "./entry-codec.ts";
+import { presenceDevice } from "./presence.ts";
 import { readReadings, type Reading } from "./readings.ts";
 import { seriesSchema } from "./schema-version.ts";
 import { sqliteCode, toStorageError } from "./sqlite-error.ts";
@@ -22,11 +23,6 @@ export interface SeriesRetentionStep {
   readonly more: boolean;
 }
 
-/** The device whose presence a topic tells (`event/<device>/presence`), or undefined. */
-export function presenceDevice(topic: string): string | undefined {
-  return topic.length > 15 && topic.startsWith("event/") && topic.endsWith("/presence") ? topic.slice(6, -9) : undefined;
-}
-
 interface Series {
   readonly id: number;
   time: number;
@@ -34,6 +30,8 @@ interface Series {
 }
 
 interface Statements {
+  readonly begin: StatementSync;
+  readonly commit: StatementSync;
   readonly point: StatementSync;
   readonly find: StatementSync;
   readonly add: StatementSync;
@@ -111,8 +109,8 @@ export class SeriesFile {
         touched.add(series);
       }
     };
-    this.#write("store readings", (database) => {
-      database.exec("begin immediate");
+    this.#write("store readings", () => {
+      this.#statements.begin.run();
       for (let at = 0; at < bytes.length; at += entrySize(bytes, at)) {
         const payload = parsePayload(JSON.parse(bytes.toString("utf8", entryPayload(bytes, at), at + entrySize(bytes, at))));
         const present = presenceDevice(entryTopic(bytes, at));
@@ -129,7 +127,7 @@ export class SeriesFile {
         this.#statements.set.run(unit ?? null, quality, time, typeof value === "number" ? 0 : typeof value === "boolean" ? 1 : 2, typeof value === "string" ? null : Number(value), typeof value === "string" ? value : null, id);
       }
       for (const [device, time] of seen) this.#statements.seen.run(device, time);
-      database.exec("commit");
+      this.#statements.commit.run();
     });
     this.#sinceCheckpoint += stored * 64 + touched.size * 4096;
     return { stored, dropped };
@@ -151,7 +149,7 @@ export class SeriesFile {
       const next = database.prepare("select id from series where id > ? order by id limit 1");
       const bound = database.prepare("select max(time) as time, count(*) as count from (select time from point where series = ? and time < ? order by time limit ?)");
       const remove = database.prepare("delete from point where series = ? and time <= ?");
-      database.exec("begin immediate");
+      this.#statements.begin.run();
       for (let looked = 0; looked < 1000 && removed < stepPoints; looked++) {
         const id = next.get(this.#retainAt)?.["id"] as number | undefined;
         if (id === undefined) {
@@ -163,7 +161,7 @@ export class SeriesFile {
         removed += count;
         if (removed < stepPoints) this.#retainAt = id;
       }
-      database.exec("commit");
+      this.#statements.commit.run();
     });
     return { removed, bytes: usedBytes(this.database), more: this.#retainAt !== 0 || removed > 0 };
   }
@@ -203,7 +201,7 @@ export class SeriesFile {
       this.#known = new Map(); // it may know series that are rolled back now
       this.#count = count;
       try {
-        if (database.isTransaction) database.exec("rollback");
+        if (database.isTransaction) run(database, "rollback");
         if (sqliteCode(error) !== 13) this.close();
       } catch (closing) {
         this.#database = undefined;
@@ -216,6 +214,8 @@ export class SeriesFile {
 
 function prepare(database: DatabaseSync): Statements {
   return {
+    begin: database.prepare("begin immediate"),
+    commit: database.prepare("commit"),
     point: database.prepare("insert into point (series, time, value) values (?, ?, ?) on conflict (series, time) do update set value = excluded.value"),
     find: database.prepare("select id, time from series where device = ? and tag = ?"),
     add: database.prepare("insert into series (device, tag, quality, time, kind) values (?, ?, 'good', 0, 2)"),

@@ -2,7 +2,8 @@ import { BusbarError } from "@busbar/core";
 
 /** The primary result code of an error of node:sqlite (sqlite.org/rescode.html), or undefined for any other error. */
 export function sqliteCode(error: unknown): number | undefined {
-  return error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : undefined;
+  if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_SQLITE_ERROR") return undefined;
+  return "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : 1; // Deno's exec() says no more than that it is SQLite's
 }
 
 /**

@@ -1,28 +1,29 @@
-import type { Entry, Envelope, Journal, ReadPage, ReadQuery } from "@busbar/core";
+import type { Counter, Entry, Envelope, Journal, ReadPage, ReadQuery } from "@busbar/core";
 import { Pack, unpackEntries } from "./entry-codec.ts";
 import type { Bounds } from "./journal-file.ts";
 import type { WorkerClient } from "./worker-client.ts";
 
-/** What the journal did since it was opened. */
-export interface JournalStats {
+/** What the journal counts. */
+export interface JournalCounters {
   /** Messages appended. */
-  appended: number;
-  /** Batches committed, and the seconds from the call to the acknowledgement of all of them. */
-  commits: number;
-  commitSeconds: number;
+  readonly appended: Counter;
+  /** Batches committed, and the seconds from call to acknowledgement of all of them. */
+  readonly commits: Counter;
+  readonly commitSeconds: Counter;
 }
 
 /** The Journal port on the worker: packs what is appended, unpacks what is read. */
 export class SqliteJournal implements Journal {
   readonly epoch: string;
-  readonly stats: JournalStats = { appended: 0, commits: 0, commitSeconds: 0 };
   readonly #worker: WorkerClient;
+  readonly #counters: JournalCounters | undefined;
   #bounds: Bounds;
   /** The buffer of the last batch, to be filled again. */
   #spare: ArrayBuffer | undefined;
 
-  constructor(worker: WorkerClient, opened: { readonly epoch: string; readonly bounds: Bounds }) {
+  constructor(worker: WorkerClient, opened: { readonly epoch: string; readonly bounds: Bounds }, counters?: JournalCounters) {
     this.#worker = worker;
+    this.#counters = counters;
     this.epoch = opened.epoch;
     this.#bounds = opened.bounds;
   }
@@ -46,9 +47,11 @@ export class SqliteJournal implements Journal {
     const { first, bounds, buffer } = await this.#worker.call("append", { buffer: pack.buffer, length: pack.length }, pack.buffer);
     if (buffer.byteLength <= 4 * 1024 * 1024) this.#spare = buffer;
     this.setBounds(bounds);
-    this.stats.appended += batch.length;
-    this.stats.commits++;
-    this.stats.commitSeconds += (performance.now() - start) / 1000;
+    if (this.#counters) {
+      this.#counters.appended.value += batch.length;
+      this.#counters.commits.value++;
+      this.#counters.commitSeconds.value += (performance.now() - start) / 1000;
+    }
     return first;
   }
 

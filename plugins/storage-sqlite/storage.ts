@@ -1,9 +1,9 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
-import { BusbarError, type Envelope } from "@busbar/core";
+import { BusbarError } from "@busbar/core";
 import type { JournalRetention } from "./journal-file.ts";
 import { ReadingQueue, type ReadingQueueOptions } from "./reading-queue.ts";
-import { SqliteJournal } from "./sqlite-journal.ts";
+import { SqliteJournal, type JournalCounters } from "./sqlite-journal.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import { WorkerClient } from "./worker-client.ts";
 
@@ -20,6 +20,7 @@ export interface StorageOptions {
   /** Device and tag pairs; more are dropped. Default 100,000. */
   readonly maxSeries?: number;
   readonly queue?: Partial<ReadingQueueOptions>;
+  readonly counters?: JournalCounters;
   /** Called when the database's thread ends by itself; the storage is then of no use any more. */
   readonly onCrash?: (error: BusbarError) => void;
 }
@@ -74,7 +75,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       seriesLimit: options.seriesLimit ?? 8 * gibibyte,
       maxSeries: options.maxSeries ?? 100_000,
     });
-    const journal = new SqliteJournal(worker, opened);
+    const journal = new SqliteJournal(worker, opened, options.counters);
     const ignore = (): void => {};
     const queue = new ReadingQueue(worker, { batch: 1000, limit: 50_000, onStored: ignore, onDropped: ignore, onError: ignore, ...options.queue });
     return {
