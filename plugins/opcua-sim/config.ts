@@ -73,14 +73,21 @@ const modbusSchema = v.pipe(
 );
 
 /** The config of the simulated plant. */
-export const configSchema = v.strictObject({
-  plant: v.pipe(v.optional(v.union([text(4_096), soundPlantSchema], "must be the path of a JSON file or a plant: {machines, devices}")), v.description("The plant: the path of a JSON file, or machines and devices written here. Default: a boiler, a pump, a press, a conveyor, lamp-1 and fan-1.")),
-  fleet: v.pipe(v.optional(fleetSchema), v.description("Machines to add for load, sim-001 and so on: machines 1 to 200 (default 10) of tags 1 to 1000 (default 100) each. Default none.")),
-  seed: field(integer(0, 4_294_967_295), 1, "The same seed gives the same readings. Default 1, 0 to 4294967295."),
-  period: field(duration(10, 3_600_000), "1s", "Time between two readings. Default 1s, 10ms to 1h."),
-  opcua: field(opcuaSchema, {}, "The OPC UA server."),
-  modbus: field(modbusSchema, {}, "The Modbus TCP server."),
-});
+export const configSchema = v.pipe(
+  v.strictObject({
+    plant: v.pipe(v.optional(soundPlantSchema), v.description("The plant: machines and devices; {} for none. Default: a boiler, a pump, a press, a conveyor, lamp-1 and fan-1.")),
+    plantFile: v.pipe(v.optional(text(4_096)), v.description("Path of a JSON file that holds the plant, instead of plant. Default none.")),
+    fleet: v.pipe(v.optional(fleetSchema), v.description("Machines to add for load, sim-001 and so on: machines 1 to 200 (default 10) of tags 1 to 1000 (default 100) each. Default none.")),
+    seed: field(integer(0, 4_294_967_295), 1, "The same seed gives the same readings. Default 1, 0 to 4294967295."),
+    period: field(duration(10, 3_600_000), "1s", "Time between two readings. Default 1s, 10ms to 1h."),
+    opcua: field(opcuaSchema, {}, "The OPC UA server."),
+    modbus: field(modbusSchema, {}, "The Modbus TCP server."),
+  }),
+  v.forward(
+    v.check((config) => config.plant === undefined || config.plantFile === undefined, "stands beside plant: only one of the two can say what the plant is"),
+    ["plantFile"],
+  ),
+);
 
 /** The config with all defaults filled in: durations in milliseconds, sizes in bytes. */
 export type SimConfig = v.InferOutput<typeof configSchema>;

@@ -4,6 +4,8 @@
  *
  * @module
  */
-export { opcuaSim as default } from "./sim-plugin.ts";
+export { opcuaSim, opcuaSim as default } from "./sim-plugin.ts";
+export { compilePlant } from "./compiled-plant.ts";
 export { defaultPlant } from "./default-plant.ts";
+export { formatModbusMap } from "./modbus-map.ts";
 export { fleetSchema, type PlantData, plantSchema } from "./plant.ts";

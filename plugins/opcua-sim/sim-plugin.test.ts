@@ -149,12 +149,12 @@ test("opcuaSim reads its plant from a file and says what is wrong with it", asyn
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, "good.json"), JSON.stringify(alarming));
   writeFileSync(join(folder, "bad.json"), JSON.stringify({ machines: [{ id: "m", tags: [{ name: "x", signal: { kind: "sine", low: -5 } }] }] }));
-  const { clock, collect } = await start(t, { ...quiet, plant: "good.json" }, { cwd: folder });
+  const { clock, collect } = await start(t, { ...quiet, plantFile: "good.json" }, { cwd: folder });
   const readings = collect("status/#");
   await clock.advance(1_000);
   assert.deepEqual(readings.map((message) => message.from), ["tank"]);
-  await assert.rejects(testPlugin(opcuaSim, { ...quiet, plant: "bad.json" }, { cwd: folder }), /machines\.0\.tags\.0\.signal: Cannot move between -5 and 100/);
-  await assert.rejects(testPlugin(opcuaSim, { ...quiet, plant: "none.json" }, { cwd: folder }), /Cannot read the plant in/);
+  await assert.rejects(testPlugin(opcuaSim, { ...quiet, plantFile: "bad.json" }, { cwd: folder }), /machines\.0\.tags\.0\.signal: Cannot move between -5 and 100/);
+  await assert.rejects(testPlugin(opcuaSim, { ...quiet, plantFile: "none.json" }, { cwd: folder }), /Cannot read the plant in/);
 });
 
 test("configSchema has a default for everything and places every problem", () => {
@@ -170,4 +170,6 @@ test("configSchema has a default for everything and places every problem", () =>
   assert.deepEqual(problems({ modbus: { host: "10.0.0.1" } }), ["modbus.host"]);
   assert.deepEqual(problems({ modbus: { host: "10.0.0.1", allowRemote: true }, opcua: { host: "0.0.0.0", enabled: false } }), []);
   assert.deepEqual(problems({ plant: { machines: [{ id: "m", tags: [{ name: "x", signal: { kind: "sine", low: -5 } }] }] } }), ["plant.machines.0.tags.0.signal"]);
+  assert.deepEqual(problems({ plant: { machines: [{ id: "m", tags: [{ name: "x", sginal: 1, signal: { kind: "sine", perod: 5 } }] }] } }), ["plant.machines.0.tags.0.signal.perod", "plant.machines.0.tags.0.sginal"]);
+  assert.deepEqual(problems({ plant: {}, plantFile: "x.json" }), ["plantFile"]);
 });

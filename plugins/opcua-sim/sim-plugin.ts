@@ -32,8 +32,8 @@ export const opcuaSim = definePlugin({
 type Context = PluginContext<SimConfig, Record<never, never>>;
 
 async function loadPlant(ctx: Context): Promise<Plant> {
-  const { plant, fleet } = ctx.config;
-  const spec = plant === undefined ? v.parse(soundPlantSchema, defaultPlant) : typeof plant === "string" ? await readPlant(ctx.path(plant)) : plant;
+  const { plant, plantFile, fleet } = ctx.config;
+  const spec = plantFile === undefined ? (plant ?? v.parse(soundPlantSchema, defaultPlant)) : await readPlant(ctx.path(plantFile));
   try {
     return compilePlant(spec, fleet);
   } catch (cause) {
