@@ -49,6 +49,8 @@ interface PageGlobals {
   readonly document: { querySelector(selector: string): { readonly textContent: string; readonly dataset: Readonly<Record<string, string | undefined>> } | null };
 }
 
+const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString("base64url");
+
 const pointsIn = async (page: Page): Promise<number> => Number(await page.locator("#chart").getAttribute("data-points"));
 
 /** A function, not text: the page's policy forbids evaluating text. */
@@ -104,6 +106,13 @@ test("the console shows live values, draws one from history and live, and switch
       await page.goto(link);
       await page.getByRole("heading", { name: "Sign in" }).waitFor();
       assert.match((await page.locator("#login-message").textContent()) ?? "", /used already/, "the link is good once");
+      const signIn = async (token: string, answer: RegExp): Promise<void> => {
+        await page.getByLabel("Token").fill(token);
+        await page.getByRole("button", { name: "Open the console" }).click();
+        await page.locator("#login-message", { hasText: answer }).waitFor();
+      };
+      await signIn("nonsense", /no token of this gateway/);
+      await signIn(`${encode({ alg: "none" })}.${encode({ sub: "console", roles: ["admin"] })}.`, /does not believe this token/);
     });
     assert.ok(!lines.join("\n").includes(new URL(link).hash.slice(6)), "the code is not in the log");
   } finally {

@@ -71,12 +71,19 @@ export function consoleOperations(parts: ApiParts, code: ConsoleCode): AnyOperat
           await code.redeem(body.code);
         } catch (error) {
           parts.log.warn("Refused a console code", { remote });
+          audit(parts, { action: "console-refused", remote });
           throw error;
         }
         const token = await parts.authority.issue({ id: consoleId, roles: ["admin"], ttl: sessionSeconds, user: true });
         parts.log.info("The console link was used", { remote });
+        audit(parts, { action: "console-opened", remote });
         return context.json({ token, expires: parts.clock.now() + sessionSeconds * 1000 });
       },
     }),
   ];
+}
+
+/** Puts it into the audit log. Nobody waits for that: who is refused is refused, whether or not the journal takes it. */
+function audit(parts: ApiParts, payload: object): void {
+  parts.bus.deliver({ type: "audit", payload, qos: 1 }).catch((error: unknown) => parts.log.error("Cannot write to the audit log", { reason: error }));
 }

@@ -18,7 +18,7 @@ export class Card {
   tags = new Map();
   element;
   lastSeen = 0;
-  #online = false;
+  online = false;
   #expanded = false;
   /** @type {Map<string, Row>} */
   #rows = new Map();
@@ -75,7 +75,7 @@ export class Card {
    * @param {number} lastSeen ms since the Unix epoch
    */
   presence(online, lastSeen) {
-    this.#online = online;
+    this.online = online;
     this.lastSeen = Math.max(this.lastSeen, lastSeen);
   }
 
@@ -124,11 +124,11 @@ export class Card {
 
   /** Draws whether the device is there. */
   flushPresence() {
-    const state = String(this.#online);
+    const state = String(this.online);
     if (this.#presence.dataset.online === state) return;
     this.#presence.dataset.online = state;
-    this.#presence.setAttribute("aria-label", this.#online ? "online" : "offline");
-    this.#presence.title = this.#online ? "online" : `last seen ${new Date(this.lastSeen).toLocaleString()}`;
+    this.#presence.setAttribute("aria-label", this.online ? "online" : "offline");
+    this.#presence.title = this.online ? "online" : `last seen ${new Date(this.lastSeen).toLocaleString()}`;
   }
 
   #toggle() {

@@ -123,7 +123,8 @@ export class Chart {
       const { points } = await call(`/api/series?${query}`, { token: this.#token, signal: loading.signal });
       if (this.#loading !== loading) return;
       this.#series = mergePoints(points, this.#early ?? []);
-      this.#say(this.#series[0].length === 0 ? "There is nothing to draw: no numbers in this time." : "");
+      const known = this.#devices.tag(device, tag);
+      this.#say(typeof known?.value === "string" ? "Text is not drawn." : this.#series[0].length === 0 && !known ? "Nothing was reported in this time." : "");
     } catch (error) {
       if (loading.signal.aborted) return;
       this.#series = mergePoints([], this.#early ?? []);
@@ -176,13 +177,30 @@ export class Chart {
         ],
       },
     };
-    this.#plot = new uPlot(options, this.#series, byId("chart"));
+    this.#plot = new uPlot(options, this.#held(), byId("chart"));
   }
 
   /** @returns {[number, number]} */
   #window() {
     const until = Math.max(Date.now(), this.#series[0].at(-1) ?? 0);
     return [until - this.#range, until];
+  }
+
+  /**
+   * What is drawn: the series, and the last value held up to now while its device is there, as many devices report only what has changed.
+   *
+   * @returns {[number[], number[]]}
+   */
+  #held() {
+    const [times, values] = this.#series;
+    const { device, tag } = /** @type {{ device: string, tag: string }} */ (this.#picked);
+    const known = this.#devices.tag(device, tag);
+    const value = known ? numberOf(known.value) : undefined;
+    if (!known || value === undefined || !this.#devices.isOnline(device)) return this.#series;
+    const [since, until] = this.#window();
+    const last = times.at(-1);
+    if (last === undefined) return [[Math.max(since, known.time), until], [value, value]];
+    return last < until ? [[...times, until], [...values, value]] : this.#series;
   }
 
   #render() {
@@ -193,7 +211,7 @@ export class Chart {
     const element = byId("chart");
     if (performance.now() - this.#last > 30) {
       this.#last = performance.now();
-      this.#plot.setData(this.#series);
+      this.#plot.setData(this.#held());
     }
     element.dataset.points = String(times.length);
     const tag = this.#devices.tag(this.#picked.device, this.#picked.tag);

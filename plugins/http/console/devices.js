@@ -95,6 +95,11 @@ export class Devices {
     return this.#cards.get(device)?.tags.get(tag);
   }
 
+  /** @param {string} device */
+  isOnline(device) {
+    return this.#cards.get(device)?.online ?? false;
+  }
+
   /** @param {{ device: string, tag: string } | undefined} picked the one in the chart */
   select(picked) {
     if (this.#selected) this.#cards.get(this.#selected.device)?.select("");

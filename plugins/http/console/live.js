@@ -44,8 +44,7 @@ export class Live {
     this.#heard = Date.now();
     socket.onopen = () => {
       const { token } = this.#options;
-      const deviceId = subjectOf(token);
-      this.#send({ type: "auth", ...(deviceId === undefined ? {} : { deviceId }), token });
+      this.#send({ type: "auth", deviceId: subjectOf(token), token });
     };
     socket.onmessage = ({ data }) => {
       this.#heard = Date.now();

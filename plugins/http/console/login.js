@@ -1,4 +1,4 @@
-import { ApiError, call } from "./api.js";
+import { ApiError, call, subjectOf } from "./api.js";
 import { byId } from "./dom.js";
 
 const key = "busbar.session";
@@ -42,7 +42,10 @@ export function askForToken(message) {
     form.onsubmit = (event) => {
       event.preventDefault();
       const token = field.value.trim();
-      if (token === "") return;
+      if (subjectOf(token) === undefined) {
+        byId("login-message").textContent = "This is no token of this gateway: it has three parts, joined by dots.";
+        return;
+      }
       byId("login").hidden = true;
       resolve(keepSession({ token }));
     };

@@ -83,6 +83,7 @@ async function run(token) {
 
   const reason = await ended;
   clearInterval(rate);
+  byId("rate").textContent = "";
   clearInterval(refresh);
   live.close();
   chart.close();
