@@ -3,12 +3,12 @@ import * as v from "valibot";
 
 const field = <S extends v.GenericSchema>(schema: S, fallback: v.InferInput<S>, text: string) => v.pipe(v.optional(schema, fallback as never), v.description(text));
 
-/** What a listener's config may say. */
-export const configSchema = v.strictObject({
+const fields = v.strictObject({
   path: field(v.pipe(v.string(), v.regex(/^\/[A-Za-z0-9/_-]*$/, "must be a path such as /ws")), "/ws", "Path of the upgrade request. Default /ws."),
   binary: field(v.picklist(["iot-data", "user-inform"]), "iot-data", "What a binary frame on a JSON session is: iot-data or user-inform. Default iot-data."),
   frameLimit: field(byteSize(1024, 64 * 1024 ** 2), "1MiB", "Largest frame; a larger one closes with 1009. Default 1MiB, 1KiB to 64MiB."),
-  maxConnections: field(integer(1, 1_000_000), 20_000, "Sessions at once; further connections wait. Default 20000."),
+  maxConnections: field(integer(1, 1_000_000), 16_000, "Sessions at once; further connections wait. Together with those that wait it should stay below http's maxConnections. Default 16000."),
+  perAddress: v.pipe(v.optional(integer(1, 1_000_000)), v.description("Connections at once from one address; a further one closes with 1013. Default 1000, and no limit from this machine.")),
   waitingLine: field(
     v.strictObject({
       length: field(integer(0, 100_000), 1000, "Connections that may wait for a free place; a further one closes with 1013. Default 1000."),
@@ -18,7 +18,7 @@ export const configSchema = v.strictObject({
     "What happens when all places are taken.",
   ),
   ping: field(duration(100, 3_600_000), "30s", "A ping is sent every so often. Default 30s."),
-  idleTimeout: field(duration(200, 86_400_000), "90s", "A peer without any sign of life for so long is closed with 4001. Default 90s."),
+  idleTimeout: field(duration(200, 86_400_000), "90s", "A peer without any sign of life for so long is closed with 4001; more than ping. Default 90s."),
   authTimeout: field(duration(10, 600_000), "5s", "How long a client may take to authenticate before it is closed with 4401. Default 5s."),
   compression: field(
     v.strictObject({
@@ -35,6 +35,12 @@ export const configSchema = v.strictObject({
   buffer: field(byteSize(16 * 1024, 1024 ** 3), "4MiB", "Bytes queued towards one peer before slowConsumer acts. Default 4MiB."),
   slowConsumer: field(v.picklist(["disconnect", "drop-newest"]), "disconnect", "What happens to qos 0 deliveries beyond buffer: disconnect (4008) or drop-newest, counted. Default disconnect."),
 });
+
+/** What a listener's config may say. */
+export const configSchema = v.pipe(
+  fields,
+  v.forward(v.check<v.InferOutput<typeof fields>, string>(({ ping, idleTimeout }) => idleTimeout > ping, "must be more than ping: nobody could answer one in time"), ["idleTimeout"]),
+);
 
 /** The config with all defaults filled in: durations in ms, sizes in bytes. */
 export type WebSocketConfig = v.InferOutput<typeof configSchema>;
