@@ -17,7 +17,7 @@ export const catalog: Readonly<Record<string, CatalogEntry>> = {
   new: { summary: "write a small working plugin to start from", example: "busbar new plugin my-protocol", load: () => import("./commands/new.ts") },
   token: { summary: "make a token for a device, a person or an app", example: "busbar token sensor-1 --role device --ttl 30d", load: () => import("./commands/token.ts") },
   tap: { summary: "print messages as they pass", example: "busbar tap 'status/#'", load: () => import("./commands/tap.ts") },
-  send: { summary: "send one message", example: `busbar send command --to lamp-1 '{"on":true}'`, load: () => import("./commands/send.ts") },
+  send: { summary: "send one message", example: `busbar send command '{"on":true}' --to lamp-1`, load: () => import("./commands/send.ts") },
   sim: { summary: "run a fleet of simulated devices against a gateway", example: "busbar sim --count 100 --rate 10", load: () => import("./commands/sim.ts") },
   bench: { summary: "run the benchmarks (in a checkout)", example: "busbar bench --quick", load: () => import("./commands/bench.ts") },
 };

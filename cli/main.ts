@@ -4,6 +4,9 @@
  *
  * @module
  */
+import module from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { catalog } from "./catalog.ts";
 import { Failure, usageFailure } from "./failure.ts";
@@ -33,6 +36,7 @@ async function main(words: readonly string[]): Promise<number> {
 
 async function runCommand(name: string, words: readonly string[]): Promise<number> {
   if (!Object.hasOwn(catalog, name)) throw await unknownCommand(name);
+  module.enableCompileCache?.(cacheFolder()); // halves what loading costs; absent on Deno, which keeps a cache of its own
   const { default: command } = await catalog[name]!.load();
   const end = words.indexOf("--");
   if ((end < 0 ? words : words.slice(0, end)).some((word) => word === "--help" || word === "-h")) {
@@ -42,6 +46,11 @@ async function runCommand(name: string, words: readonly string[]): Promise<numbe
   }
   const { parseArguments } = await import("./arguments.ts");
   return await command.run(parseArguments(name, command, words));
+}
+
+/** Not the shared temporary folder, Node's default: whoever may write there could have us run his code. */
+function cacheFolder(): string {
+  return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "busbar");
 }
 
 async function unknownCommand(name: string): Promise<Failure> {

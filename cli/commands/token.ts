@@ -1,18 +1,8 @@
-import { authJwt, issueToken, type AuthJwtConfig } from "@busbar/auth-jwt";
-import type { CheckedConfig } from "@busbar/core";
 import { defineCommand } from "../command.ts";
 import { findConfig, readConfig } from "../config-file.ts";
-import { Failure, usageFailure } from "../failure.ts";
+import { usageFailure } from "../failure.ts";
+import { mintToken } from "../mint-token.ts";
 import { print } from "../terminal.ts";
-
-/** What a token that is to be made for somebody says. */
-interface Request {
-  readonly id: string;
-  readonly roles: readonly string[];
-  /** Seconds. */
-  readonly ttl: number;
-  readonly user: boolean;
-}
 
 export default defineCommand({
   description: "Makes a token with the key of the config's auth-jwt section, without a running gateway, and prints it. The key file is made when there is none yet.",
@@ -39,18 +29,3 @@ export default defineCommand({
     return 0;
   },
 });
-
-/**
- * Signs a token with the key of a config's auth-jwt section. Relative key files lie below the working directory, as for `busbar start`.
- * @throws {Failure} 64 when the request asks for what cannot be, 78 when the config has no auth-jwt.
- */
-export async function mintToken(config: CheckedConfig, request: Request): Promise<string> {
-  const section = config.instances.find(({ plugin }) => plugin.name === authJwt.name); // the plugin itself may be another copy of it
-  if (section === undefined) throw new Failure(78, [`busbar: cannot sign a token: ${config.file ?? "the config"} has no ${authJwt.name} section`]);
-  try {
-    return await issueToken(section.config as AuthJwtConfig, request);
-  } catch (error) {
-    if (error instanceof RangeError) throw usageFailure(error.message);
-    throw error;
-  }
-}

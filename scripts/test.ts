@@ -1,0 +1,111 @@
+// `npm test`: the types, every test on Node and on Deno, and the benchmarks once in short. The last line has the totals.
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { runChild } from "./test/child.ts";
+import { runDenoTests } from "./test/deno-tests.ts";
+import { runNodeTests } from "./test/node-tests.ts";
+import type { Notable, Outcome } from "./test/outcome.ts";
+
+const usage = `npm test -- [options] [part of a path …]
+  --node     only on Node
+  --deno     only on Deno
+  --help     print this
+Without options and paths the types are checked and the benchmarks run once in short, too. Example: npm test -- --node core/topic`;
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const minutes = 60_000;
+
+const { values, positionals } = parseArgs({ options: { node: { type: "boolean" }, deno: { type: "boolean" }, help: { type: "boolean" } }, allowPositionals: true });
+process.exitCode = values.help ? (console.log(usage), 0) : await main();
+
+async function main(): Promise<number> {
+  const files = testFiles().filter((file) => positionals.length === 0 || positionals.some((part) => file.includes(part)));
+  if (files.length === 0) {
+    console.error(`No test file has ${positionals.map((part) => `"${part}"`).join(" or ")} in its path`);
+    return 64;
+  }
+  const [onNode, onDeno] = values.node || values.deno ? [values.node, values.deno] : [true, true];
+  const everything = positionals.length === 0 && onNode && onDeno;
+  const node = nodeProgram();
+  const options = { cwd: root, timeout: 8 * minutes };
+  const outcomes: Outcome[] = [];
+  const part = async (name: string, work: () => Promise<Outcome>): Promise<void> => {
+    const begun = performance.now();
+    const outcome = await work();
+    outcomes.push(outcome);
+    show(name, outcome, (performance.now() - begun) / 1000);
+  };
+
+  if (everything) await part("types", () => runOne("types", node, [join("node_modules", "typescript", "bin", "tsc")]));
+  if (onNode) await part("node", () => runNodeTests(node, files, options));
+  if (onDeno) {
+    const deno = await denoProgram(node);
+    await part("deno", async () => withReasons(await runDenoTests(deno, files, options), outcomes));
+  }
+  if (everything && existsSync(join(root, "bench", "main.ts"))) await part("bench", () => runOne("bench --quick", node, [join("bench", "main.ts"), "--quick"]));
+
+  const failed = sum(outcomes.map(({ failures }) => failures.length));
+  console.log(`\nbusbar: ${sum(outcomes.map(({ passed }) => passed))} passed, ${failed} failed, ${sum(outcomes.map(({ skips }) => skips.length))} skipped`);
+  return failed === 0 ? 0 : 1;
+}
+
+/** A program that counts as one test. */
+async function runOne(name: string, program: string, args: readonly string[]): Promise<Outcome> {
+  const { code, stdout, stderr } = await runChild(program, args, { cwd: root, timeout: 4 * minutes });
+  if (code === 0) return { passed: 1, failures: [], skips: [] };
+  return { passed: 0, failures: [{ name, text: `ended with ${code}\n${stdout}${stderr}` }], skips: [] };
+}
+
+function show(name: string, { passed, failures, skips }: Outcome, seconds: number): void {
+  const parts = [`${passed} ok`, ...(failures.length > 0 ? [`${failures.length} not ok`] : []), ...(skips.length > 0 ? [`${skips.length} left out`] : [])];
+  console.log(`${name.padEnd(6)} ${parts.join(", ").padEnd(34)} ${seconds.toFixed(1).padStart(6)} s`);
+  for (const { name: test, text } of skips) console.log(`  skipped  ${test}: ${text ?? "no reason given"}`);
+  for (const { name: test, text } of failures) console.log(`  FAILED   ${test}\n${indent(text ?? "no error given")}`);
+}
+
+function indent(text: string): string {
+  return text.trimEnd().split("\n").slice(0, 60).map((line) => `           ${line}`).join("\n");
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}
+
+/** Deno does not report why a test is skipped; the same test on Node did. */
+function withReasons(outcome: Outcome, before: readonly Outcome[]): Outcome {
+  const known = before.flatMap(({ skips }) => skips);
+  const explain = ({ name, text }: Notable): Notable => ({ name, text: text ?? known.find((one) => one.name === name || one.name.endsWith(`: ${name}`))?.text });
+  return { ...outcome, skips: outcome.skips.map(explain) };
+}
+
+/** Every test file, relative to the root, in order. */
+function testFiles(): readonly string[] {
+  const found: string[] = [];
+  const visit = (folder: string): void => {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory() && entry.name !== "node_modules" && !entry.name.startsWith(".")) visit(path);
+      else if (entry.isFile() && entry.name.endsWith(".test.ts")) found.push(relative(root, path));
+    }
+  };
+  visit(root);
+  return found.sort();
+}
+
+/** The Node that the lockfile brings; where it has none for this system, the one that runs this, or that of the PATH. */
+function nodeProgram(): string {
+  const own = join(root, "node_modules", ".bin", process.platform === "win32" ? "node.cmd" : "node");
+  if (existsSync(own)) return own;
+  return process.versions["deno"] === undefined ? process.execPath : "node";
+}
+
+/** The Deno that the lockfile brings. It is an npm package that unpacks its program when it is first run. */
+async function denoProgram(node: string): Promise<string> {
+  const folder = join(root, "node_modules", "deno");
+  const program = join(folder, process.platform === "win32" ? "deno.exe" : "deno");
+  if (!existsSync(program)) await runChild(node, [join(folder, "bin.cjs"), "--version"], { cwd: root, timeout: minutes });
+  return program;
+}
