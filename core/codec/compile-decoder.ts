@@ -51,7 +51,7 @@ export function compileDecoder(desc: DescMessage, json: boolean): Decoder {
   const enumNames = (one: DescEnum): string => {
     if (!enumNumbers.has(one)) {
       enumNumbers.set(one, enums.length);
-      enums.push(Object.fromEntries(one.values.map((value) => [value.number, value.name])));
+      enums.push(Object.fromEntries([...one.values].reverse().map((value) => [value.number, value.name]))); // of several names for a number the first counts
     }
     return `names[${enumNumbers.get(one)}]`;
   };

@@ -21,7 +21,10 @@ const unitsPerMs: Readonly<Record<TimeUnit, number>> = { s: 0.001, ms: 1, us: 1e
 export function mapText(desc: DescMessage, source: string): (value: Decoded) => string {
   const parts = source.includes("{") ? source.split(/\{([^{}]*)\}/) : ["", source, ""];
   const paths = parts.map((part, at) => (at % 2 === 0 ? part : findField(desc, part)));
-  for (const path of paths) if (typeof path !== "string") checkPlain(path);
+  for (const path of paths) {
+    if (typeof path !== "string") checkPlain(path);
+    else if (!/^[A-Za-z0-9._:@/-]*$/.test(path)) throw new BusbarError("CONFIG", `Cannot use ${JSON.stringify(source)} as sender: an id has no ${JSON.stringify(path)}; fields stand in braces, {${desc.fields[0]?.name ?? "field"}}`);
+  }
   return (value) => paths.map((path) => (typeof path === "string" ? path : String(path.read(value) ?? ""))).join("");
 }
 

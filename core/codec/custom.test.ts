@@ -91,6 +91,7 @@ describe("createCustomCodec()", () => {
     { options: { from: "header.devise" }, says: 'Cannot use field "header.devise": test.codec.Machine.Header has line, device' },
     { options: { from: "{header}" }, says: 'Cannot use field "header" of test.codec.Machine here: it is not one number, text, boolean or enum' },
     { options: { from: "temperature.x" }, says: 'Cannot use field "temperature.x": field test.codec.Machine.temperature has no fields of its own' },
+    { options: { from: "line-{header.line" }, says: 'Cannot use "line-{header.line" as sender: an id has no "line-{header.line"; fields stand in braces, {header}' },
     { options: { timestamp: "raw" }, says: 'Cannot use field "raw" as timestamp: it is neither a number nor a google.protobuf.Timestamp' },
     { options: { type: "Status" }, says: 'Cannot use "Status" as type' },
     { options: { payload: { list: "header", tag: "a", value: "b" } }, says: 'Cannot use field "header" as a list of readings: it is not a repeated message' },

@@ -14,7 +14,8 @@ export interface PrefixReader {
 export class PrefixDeframer implements Deframer {
   readonly #prefix: PrefixReader;
   readonly #limit: number;
-  readonly #partial = new PartialFrame();
+  /** Made when a frame is cut for the first time: most connections never see that. */
+  #partial: PartialFrame | undefined;
   /** Length of the frame that has begun, or -1 before its prefix is complete. */
   #length = -1;
   /** Bytes of the stream before the chunk at hand. */
@@ -27,7 +28,7 @@ export class PrefixDeframer implements Deframer {
   }
 
   get pending(): number {
-    return this.#length < 0 ? this.#prefix.begun : 1 + this.#partial.length; // a length that was read counts as a byte: its frame has begun
+    return this.#length < 0 ? this.#prefix.begun : 1 + (this.#partial?.length ?? 0); // a length that was read counts as a byte: its frame has begun
   }
 
   push(chunk: Uint8Array, onFrame: (bytes: Uint8Array, start: number, end: number) => void): void {
@@ -46,10 +47,10 @@ export class PrefixDeframer implements Deframer {
         length = this.#step(prefix, chunk[at]!, this.#before + at);
         at++;
       }
-      const held = this.#partial.length;
+      const held = this.#partial?.length ?? 0;
       const end = at + length - held;
       if (end > size) {
-        if (at < size) this.#partial.append(chunk, at, size, length);
+        if (at < size) (this.#partial ??= new PartialFrame()).append(chunk, at, size, length);
         this.#length = length;
         this.#before += size;
         return;
@@ -61,8 +62,8 @@ export class PrefixDeframer implements Deframer {
       this.#length = -1;
       if (held === 0) onFrame(chunk, start, end);
       else {
-        this.#partial.append(chunk, start, end, whole);
-        onFrame(this.#partial.take(), 0, whole);
+        this.#partial!.append(chunk, start, end, whole);
+        onFrame(this.#partial!.take(), 0, whole);
       }
     }
   }

@@ -19,6 +19,8 @@ export interface Admission {
 /** Decides about a connection from what can be seen of it before its first byte; undefined = it is not let in. */
 export type Access = (socket: Socket, address: string) => Admission | undefined;
 
+const byAuthFrame: Admission = {};
+
 /** Compiles the listener's access rule (WIRE §3, last paragraph). */
 export function createAccess({ codec, clients, tls }: TcpConfig): Access {
   if (clients?.by === "network") {
@@ -33,7 +35,7 @@ export function createAccess({ codec, clients, tls }: TcpConfig): Access {
     return (socket) => {
       const credentials = tls?.requestClientCert ? certificateOf(socket as TLSSocket) : undefined;
       if (credentials !== undefined) return { credentials };
-      return clients?.by === "certificate" ? undefined : {};
+      return clients?.by === "certificate" ? undefined : byAuthFrame;
     };
   }
   const local: Admission = { trusted: { roles: ["device"] } }; // the config let only a loopback host through

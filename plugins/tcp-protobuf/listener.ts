@@ -3,7 +3,7 @@ import { BusbarError, CloseCode, type Counter, type PluginContext, type Session,
 import { createAccess, createTokenTest, limitCodec, type Admission } from "./access.ts";
 import { isLoopback, plainAddress } from "./address.ts";
 import type { TcpConfig } from "./config.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
 import { createFrameCodec, type FrameCodec } from "./frame-codec.ts";
 import { createSocketServer } from "./socket-server.ts";
 import { TcpTransport } from "./tcp-transport.ts";
@@ -39,8 +39,21 @@ export async function openListener(ctx: Context): Promise<void> {
     socket.destroy();
   };
 
+  // Shared by all connections: with ten thousand of them each closure counts.
+  const after = (ms: number, callback: () => void): (() => void) => clock.after(ms, callback);
+  const onError = (error: Error): void => log.debug("connection broken", { error }); // "close" follows
+  const shared = new WeakMap<Admission, ConnectionOptions>();
+  const optionsOf = (admission: Admission): ConnectionOptions => {
+    let options = shared.get(admission);
+    if (options === undefined) {
+      options = { log, limit: config.limit, refused, token: admission.token ? token : undefined, open: (transport) => openSession(ctx, transport, { codec, admission }) };
+      shared.set(admission, options);
+    }
+    return options;
+  };
+
   const accept = (socket: Socket): void => {
-    socket.on("error", (error) => log.debug("connection broken", { remote: plainAddress(socket.remoteAddress ?? "unknown"), error })); // "close" follows
+    socket.on("error", onError);
     if (socket.remoteAddress === undefined) return void socket.destroy(); // gone before it was looked at
     const address = plainAddress(socket.remoteAddress);
     const remote = socket.remotePort === undefined ? address : address.includes(":") ? `[${address}]:${socket.remotePort}` : `${address}:${socket.remotePort}`;
@@ -51,9 +64,7 @@ export async function openListener(ctx: Context): Promise<void> {
     if (admission === undefined) return turnAway(socket, config.clients?.by === "certificate" ? "no client certificate" : "address not allowed", remote);
     socket.setNoDelay(true); // writes are coalesced already
     socket.setKeepAlive(true, 60_000);
-    const transport = new TcpTransport(socket, remote, (ms, callback) => clock.after(ms, callback));
-    const options = { log, limit: config.limit, refused, token: admission.token ? token : undefined, open: (to: TcpTransport) => openSession(ctx, to, { codec, admission }) };
-    const connection = new Connection(socket, transport, options, now);
+    const connection = new Connection(socket, new TcpTransport(socket, remote, after), optionsOf(admission), now);
     connections.add(connection);
     perAddress.set(address, count + 1);
     socket.on("data", (chunk: Buffer) => connection.receive(chunk));
