@@ -147,7 +147,7 @@ export class Message implements Envelope {
       this.#bytes = noBytes;
       this.#end = 0;
     }
-    if (this.#value instanceof Uint8Array && this.#value.buffer.byteLength > this.#value.byteLength) this.#value = this.#value.slice();
+    if (this.#value instanceof Uint8Array && this.#value.buffer.byteLength > this.#value.byteLength) this.#value = new Uint8Array(this.#value); // not slice(): a Buffer's does not copy
     return this;
   }
 }
