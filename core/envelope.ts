@@ -169,10 +169,10 @@ export function createMessage(draft: Draft): Message {
  */
 export function checkMessage(message: Message): void {
   const { type, from, to, msgid, timestamp, qos, expires } = message;
-  if (!isType(type)) bad("type", type, "a token [a-z][a-z0-9-]{0,31}");
-  if (from !== "" && !isId(from)) bad("from", from, "an id of 1-256 bytes");
-  if (to !== "server" && !isId(to)) bad("to", to, "an id of 1-256 bytes");
-  if (msgid.length > 64 || (msgid.length > 21 && Buffer.byteLength(msgid) > 64)) bad("msgid", msgid, "1-64 bytes of UTF-8");
+  if (typeof type !== "string" || !isType(type)) bad("type", type, "a token [a-z][a-z0-9-]{0,31}");
+  if (typeof from !== "string" || (from !== "" && !isId(from))) bad("from", from, "an id of 1-256 bytes");
+  if (typeof to !== "string" || (to !== "server" && !isId(to))) bad("to", to, "an id of 1-256 bytes");
+  if (typeof msgid !== "string" || msgid.length > 64 || (msgid.length > 21 && Buffer.byteLength(msgid) > 64) || !msgid.isWellFormed()) bad("msgid", msgid, "1-64 bytes of UTF-8");
   if (!isTime(timestamp)) bad("timestamp", timestamp, "milliseconds since the Unix epoch");
   if (qos !== 0 && qos !== 1 && qos !== 2) bad("qos", qos, "0, 1 or 2");
   if (expires !== undefined && !isTime(expires)) bad("expires", expires, "milliseconds since the Unix epoch");
