@@ -33,7 +33,7 @@ async function startDefaultSet(folder: string): Promise<{ readonly kernel: Kerne
 async function withPage(run: (page: Page, complaints: string[]) => Promise<void>): Promise<void> {
   const browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox"] });
   try {
-    const page = await browser.newPage();
+    const page = await (await browser.newContext()).newPage();
     page.setDefaultTimeout(deadline);
     const complaints: string[] = [];
     page.on("pageerror", (error) => complaints.push(error.message));
@@ -48,6 +48,8 @@ async function withPage(run: (page: Page, complaints: string[]) => Promise<void>
 interface PageGlobals {
   readonly document: { querySelector(selector: string): { readonly textContent: string; readonly dataset: Readonly<Record<string, string | undefined>> } | null };
 }
+
+const readSession = (page: Page): Promise<string> => page.evaluate(() => (globalThis as unknown as { sessionStorage: { getItem(key: string): string } }).sessionStorage.getItem("busbar.session"));
 
 const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString("base64url");
 
@@ -100,6 +102,15 @@ test("the console shows live values, draws one from history and live, and switch
       await page.reload();
       await page.locator('#connection[data-state="live"]').waitFor();
       assert.deepEqual(complaints, []);
+
+      const other = await page.context().newPage();
+      await other.addInitScript((session) => (globalThis as unknown as { sessionStorage: { setItem(key: string, text: string): void } }).sessionStorage.setItem("busbar.session", session), await readSession(page));
+      await other.goto(new URL("/", link).href);
+      await other.locator('#connection[data-state="live"]').waitFor();
+      await page.locator('#connection[data-state="replaced"]').waitFor();
+      await page.getByRole("button", { name: "Use here" }).click();
+      await page.locator('#connection[data-state="live"]').waitFor();
+      await other.locator('#connection[data-state="replaced"]').waitFor();
     });
 
     await withPage(async (page) => {

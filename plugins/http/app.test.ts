@@ -17,6 +17,14 @@ test("createApp() answers 401 with WWW-Authenticate without a token and with one
   assert.equal((await call("/api/messages", { text: "x".repeat(2 ** 21) })).status, 401, "before the body is read");
 });
 
+test("createApp() logs and counts what it refuses to somebody it knows", async () => {
+  const { call, lines } = await createFixture();
+  assert.equal((await call("/api/messages", { token: "app:status/#" })).status, 403);
+  assert.equal((await call("/api/messages", { token: "app:status/#", body: { type: "event", payload: 1 } })).status, 403);
+  assert.match(await (await call("/metrics", { remote: "127.0.0.1" })).text(), /^busbar_http_refused_total\{reason="forbidden"\} 2$/m);
+  assert.ok(lines.some(({ level, fields }) => level === "warn" && fields["principal"] === "app"));
+});
+
 test("createApp() answers 404 and 405 as problems", async () => {
   const { call } = await createFixture();
   const unknown = await call("/nothing/here");
@@ -59,6 +67,8 @@ test("createApp() lets the pages of the named origins call the API, and no other
   const preflight = (origin: string): Promise<Response> => call("/api/messages", { method: "OPTIONS", headers: { origin, "access-control-request-method": "POST" } });
   assert.equal((await preflight("https://panel.example")).headers.get("access-control-allow-origin"), "https://panel.example");
   assert.equal((await preflight("https://evil.example")).headers.get("access-control-allow-origin"), null);
+  const refused = await call("/api/devices", { headers: { origin: "https://panel.example" } });
+  assert.deepEqual([refused.status, refused.headers.get("access-control-allow-origin")], [401, "https://panel.example"], "its page can read why");
   const closed = await createFixture();
   assert.equal((await closed.call("/healthz", { headers: { origin: "https://panel.example" } })).headers.get("access-control-allow-origin"), null);
 });

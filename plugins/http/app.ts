@@ -45,11 +45,12 @@ export function createApp(parts: ApiParts, options: AppOptions): Hono<AppEnv> {
   let document: string | undefined; // made when it is first asked for: conversion takes some milliseconds
   app.get("/openapi.json", (context) => context.body((document ??= JSON.stringify(openApiDocument(operations, options.version))), 200, { "content-type": "application/json" }));
   if (options.code) servePage(app);
-  app.all("*", limit, async (context, next) => {
-    const handler = options.mounts.find(context.req.path);
-    if (!handler) return next();
-    return handler(realRequest(context.req.raw));
-  });
+  app.all(
+    "*",
+    (context, next) => (options.mounts.find(context.req.path) ? next() : Promise.resolve(context.notFound())),
+    limit,
+    (context) => options.mounts.find(context.req.path)?.(realRequest(context.req.raw)) ?? context.notFound(),
+  );
   return app;
 }
 
@@ -121,7 +122,10 @@ function realRequest(request: Request): Request {
 function answerError(parts: ApiParts, error: Error, context: Context<AppEnv>): Response {
   const problem = problemOf(error);
   const { status } = problem;
-  if (status === 403 && problem.options.code === "FORBIDDEN" && error !== problem) parts.log.warn("Refused a request", { path: context.req.path, reason: error });
+  if (status === 403) {
+    parts.metrics.counter("busbar_http_refused_total", "Requests refused, by reason", { reason: "forbidden" }).value++;
+    parts.log.warn("Refused a request", { principal: context.get("principal")?.id, method: context.req.method, path: context.req.path, reason: error });
+  }
   if (status === 500 || status === 504) parts.log.error("A request failed", { method: context.req.method, path: context.req.path, reason: error });
   return problem.response();
 }
