@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { BusbarError, Message, type Envelope } from "@busbar/core";
+import { journalMessage, sameMessage } from "@busbar/core/testkit";
+import { entryFrom, entryReceived, entryRetained, entrySize, entryTime, entryTopic, Pack, unpackMessage } from "./entry-codec.ts";
+
+const id = fc.stringMatching(/^[A-Za-z0-9_:@-]{1,40}(\/[A-Za-z0-9_:@-]{1,40}){0,3}$/);
+const time = fc.integer({ min: 1, max: 8_640_000_000_000_000 });
+const message = fc
+  .record({
+    type: fc.stringMatching(/^[a-z][a-z0-9-]{0,31}$/),
+    from: id,
+    to: fc.oneof(fc.constant("server"), id),
+    msgid: fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 }).filter((text) => Buffer.byteLength(text) <= 64 && text.isWellFormed()),
+    timestamp: time,
+    qos: fc.constantFrom(0, 1, 2),
+    retain: fc.boolean(),
+    expires: fc.option(time, { nil: undefined }),
+    payload: fc.oneof(fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown), fc.uint8Array({ maxLength: 300 })),
+  })
+  .chain((draft) => time.map((received): Envelope => journalMessage(draft as Parameters<typeof journalMessage>[0], received)));
+
+test("Pack and unpackMessage() give back every message", () => {
+  fc.assert(
+    fc.property(fc.array(message, { minLength: 1, maxLength: 20 }), (batch) => {
+      const pack = new Pack(new ArrayBuffer(64)); // so that it must grow
+      for (const one of batch) pack.add(one);
+      assert.equal(pack.count, batch.length);
+      const bytes = Buffer.from(pack.buffer, 0, pack.length);
+      let at = 0;
+      for (const one of batch) {
+        sameMessage(unpackMessage(bytes, at), one);
+        assert.deepEqual([entryTopic(bytes, at), entryFrom(bytes, at), entryTime(bytes, at), entryReceived(bytes, at), entryRetained(bytes, at)], [one.topic, one.from, one.timestamp, one.received, one.retain]);
+        at += entrySize(bytes, at);
+      }
+      assert.equal(at, pack.length);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("Pack.add() copies JSON bytes as they came", () => {
+  const text = ' {"a" : 1e2} ';
+  const source = Buffer.from("??" + text + "??");
+  const pack = new Pack();
+  pack.add(Message.fromJsonBytes("status", "a", "server", "1", 1, 0, false, undefined, source, 2, 2 + text.length));
+  assert.equal(unpackMessage(Buffer.from(pack.buffer), 0).payloadText(), text);
+});
+
+test("Pack.add() refuses more than 512 MiB", () => {
+  const pack = new Pack(new ArrayBuffer(512 * 1024 * 1024));
+  assert.throws(() => {
+    for (;;) pack.add(journalMessage({ payload: "x".repeat(60_000_000) }));
+  }, (error: unknown) => error instanceof BusbarError && error.code === "TOO_LARGE");
+  assert.ok(pack.count >= 2);
+});

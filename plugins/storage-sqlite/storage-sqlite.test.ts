@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import * as v from "valibot";
+import { definePlugin, JournalPort, StorePort, type Bus, type Journal, type Store } from "@busbar/core";
+import { fakeClock, testPlugin, type TestGateway, type TestPluginOptions } from "@busbar/core/testkit";
+import plugin, { config } from "./mod.ts";
+import { temporaryFolder } from "./temporary-storage.ts";
+
+interface Running {
+  readonly gateway: TestGateway;
+  readonly bus: Bus;
+  readonly journal: Journal;
+  readonly store: Store;
+}
+
+/** Starts a gateway with the plugin and one that holds its ports. */
+async function start(context: TestContext, cwd: string, section: unknown = {}, options: TestPluginOptions = {}): Promise<Running> {
+  let held: { journal: Journal; store: Store; bus: Bus } | undefined;
+  const holder = definePlugin({
+    name: "holder",
+    description: "Holds the ports for the test",
+    config: v.strictObject({}),
+    needs: { journal: JournalPort, store: StorePort },
+    setup(ctx) {
+      held = { journal: ctx.needs.journal, store: ctx.needs.store, bus: ctx.bus };
+    },
+  });
+  const gateway = await testPlugin(plugin, section, { cwd, ...options, plugins: { plant: [holder, {}] } });
+  context.after(() => gateway.stop());
+  return { gateway, ...held! };
+}
+
+/** Resolves once `holds` does; looks again after whatever else is ready to run. Fails after 10 s. */
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + 10_000;
+  while (!(await holds())) {
+    assert.ok(performance.now() < end, "it did not come to hold within 10 s");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test("plugin stores what is published and delivered, and a later start has it", async (context) => {
+  const cwd = temporaryFolder(context);
+  const now = Date.now();
+  const first = await start(context, cwd);
+  first.bus.publish({ type: "status", from: "plc-101", timestamp: now, payload: { values: [{ tag: "temperature", value: 42.5, unit: "°C" }] } });
+  first.bus.publish({ type: "event", from: "plc-101/door", payload: { open: true } });
+  const { offset } = await first.bus.deliver({ type: "status", from: "plc-102", qos: 1, retain: true, timestamp: now + 1000, payload: { speed: 7 } });
+  assert.deepEqual((await first.store.devices({ limit: 10 })).map(({ id, values }) => [id, values]), [
+    ["plc-101", { temperature: { value: 42.5, unit: "°C", quality: "good", timestamp: now } }],
+    ["plc-102", { speed: { value: 7, quality: "good", timestamp: now + 1000 } }],
+  ]);
+  const { epoch } = first.journal;
+  assert.match(first.gateway.kernel.gateway.metrics(), /busbar_storage_journal_appended_total(\{[^}]*\})? 1\n/);
+  await first.gateway.stop();
+  assert.ok(existsSync(join(cwd, "data", "busbar.db")));
+
+  const second = await start(context, cwd);
+  assert.equal(second.journal.epoch, epoch);
+  const { entries } = await second.store.messages({ topic: "status/plc-102", limit: 10 });
+  assert.deepEqual(entries.map((entry) => [entry.offset, entry.message.payload]), [[offset, { speed: 7 }]]);
+  assert.deepEqual((await second.store.series({ device: "plc-101", tag: "temperature", since: 0, until: now + 1, points: 10 })), { points: [{ time: now, value: 42.5 }], unit: "°C" });
+  const retained: unknown[] = [];
+  second.bus.subscribe("status/#", (message) => void retained.push(message.payload), { retained: true });
+  await until(() => retained.length > 0);
+  assert.deepEqual(retained, [{ speed: 7 }]);
+});
+
+test("plugin stores the readings of the patterns in its config, each message once", async (context) => {
+  const { gateway, bus, store } = await start(context, temporaryFolder(context), { readings: ["status/plc/#", "status/#", "telemetry/+"] });
+  bus.publish({ type: "status", from: "plc", payload: { a: 1 } });
+  bus.publish({ type: "telemetry", from: "car", payload: { b: 2 } });
+  bus.publish({ type: "other", from: "ship", payload: { c: 3 } });
+  bus.publish({ type: "event", from: "ship/presence", retain: true, payload: { presence: "online", lastSeen: 1_750_000_000_000 } });
+  assert.deepEqual((await store.devices({ limit: 10 })).map(({ id, values }) => [id, Object.keys(values)]), [["car", ["b"]], ["plc", ["a"]], ["ship", []]]);
+  assert.match(gateway.kernel.gateway.metrics(), /busbar_storage_readings_stored_total(\{[^}]*\})? 2\n/);
+});
+
+test("plugin writes readings by time and removes what is too old by its clock", async (context) => {
+  const clock = fakeClock();
+  const { gateway, bus, journal } = await start(context, temporaryFolder(context), { journal: { maxAge: "1h" }, series: { maxAge: "2h" }, flushInterval: "1s", retentionInterval: "1m" }, { clock });
+  bus.publish({ type: "status", from: "plc", payload: { a: 1 } });
+  const delivery = bus.deliver({ type: "status", from: "plc", qos: 1, payload: { a: 2 } });
+  await clock.advance(10);
+  await delivery;
+  assert.match(gateway.kernel.gateway.metrics(), /busbar_storage_queue_messages(\{[^}]*\})? 2\n/);
+  await clock.advance(1000);
+  await until(() => /busbar_storage_readings_stored_total(\{[^}]*\})? 2\n/.test(gateway.kernel.gateway.metrics()));
+  assert.equal(journal.bounds().first, 1);
+  await clock.advance(3_500_000);
+  assert.equal(journal.bounds().first, 1);
+  await until(async () => {
+    await clock.advance(60_000); // a step of retention takes real time on its thread, so one jump would pass over the later ones
+    return journal.bounds().first === 2;
+  });
+});
+
+test("plugin whose database thread dies is started anew and goes on with what was acknowledged", async (context) => {
+  const { gateway, bus, journal, store } = await start(context, temporaryFolder(context));
+  const before = await bus.deliver({ type: "event", from: "plc", qos: 1, payload: "before" });
+  await assert.rejects(store.messages({ topic: 5 as never, limit: 1 }), /its thread ended/); // not a string: what the type checker keeps out brings the thread down
+  await until(() => gateway.status().restarts === 1 && gateway.status().state === "running");
+  const after = await bus.deliver({ type: "event", from: "plc", qos: 1, payload: "after" });
+  assert.ok(after.offset > before.offset);
+  assert.deepEqual((await journal.read({ after: before.offset - 1, limit: 10, pattern: "event/plc" })).entries.map((entry) => entry.message.payload), ["before", "after"]);
+});
+
+test("plugin refuses to start on a file that is no database", async (context) => {
+  const cwd = temporaryFolder(context);
+  await assert.rejects(testPlugin(plugin, { file: join(import.meta.dirname!, "mod.ts") }, { cwd }), /is not an SQLite database/);
+});
+
+test("config has a default, limits and a description for every field", () => {
+  const parsed = v.parse(config, {});
+  assert.deepEqual(parsed, {
+    file: "data/busbar.db",
+    durability: "full",
+    readings: ["status/#"],
+    flushInterval: 250,
+    queue: 50_000,
+    journal: { maxAge: 30 * 86_400_000, size: 4 * 1024 ** 3, maxSize: 8 * 1024 ** 3 },
+    series: { maxAge: 30 * 86_400_000, size: 4 * 1024 ** 3, maxSeries: 100_000 },
+    retentionInterval: 10_000,
+  });
+  for (const wrong of [{ files: "x" }, { durability: "off" }, { readings: ["a/#/b"] }, { queue: 0 }, { journal: { size: "8GiB", maxSize: "4GiB" } }, { journal: { maxAge: "0s" } }, { series: { maxSeries: 0 } }, { flushInterval: "1h" }]) {
+    assert.equal(v.safeParse(config, wrong).success, false, JSON.stringify(wrong));
+  }
+  const describe = (schema: { readonly entries: Readonly<Record<string, v.GenericSchema>> }): (string | undefined)[] => Object.values(schema.entries).map((field) => v.getDescription(field));
+  assert.ok(describe(config).every(Boolean));
+});
