@@ -33,11 +33,13 @@ export interface ScenarioReport {
   /** The subject divided by each other target: the median over rounds of the ratio within one round. */
   readonly ratios: Readonly<Record<string, Sample>>;
   readonly goals: readonly GoalResult[];
+  /** Largest share of a CPU that other programs took during a measurement that counts, 0–1. */
+  readonly disturbed: number;
   readonly errors: readonly string[];
 }
 
-/** Turns rounds into medians and ratios. The first of `results` is the subject. */
-export function summarize(scenario: Scenario, results: readonly TargetResult[]): ScenarioReport {
+/** Turns rounds into medians and ratios. The first of `results` is the subject; `disturbed` is a share of a CPU, 0–1. */
+export function summarize(scenario: Scenario, results: readonly TargetResult[], disturbed = 0): ScenarioReport {
   const subject = results[0];
   const medians: Record<string, Sample> = {};
   const ratios: Record<string, Sample> = {};
@@ -58,6 +60,7 @@ export function summarize(scenario: Scenario, results: readonly TargetResult[]):
     medians,
     ratios,
     goals,
+    disturbed,
     errors: results.flatMap((result) => result.errors.map((error) => `${result.name}: ${error}`)),
   };
 }
@@ -75,7 +78,8 @@ export function formatReport(report: ScenarioReport): string {
     const state = Number.isNaN(goal.value) ? "not measured" : goal.met ? "met" : "missed";
     return `  ${goal.id} ${what}: ${value} (goal ${better === "more" ? ">=" : "<="} ${goal.limit}) ${state}`;
   });
-  return [report.title, ...table([header, ...rows, ...ratios]), ...goals, ...report.errors.map((error) => `  failed: ${error}`)].join("\n");
+  const warning = report.disturbed > 0.15 ? [`  Warning: other programs took up to ${Math.round(report.disturbed * 100)} % of a CPU; the rates of this run mean little, CPU time per message still does`] : [];
+  return [report.title, ...table([header, ...rows, ...ratios]), ...goals, ...warning, ...report.errors.map((error) => `  failed: ${error}`)].join("\n");
 }
 
 function valuesOf(result: TargetResult, metric: string): number[] {

@@ -9,6 +9,12 @@ export interface Endpoint {
   readonly secret?: string;
 }
 
+/** The CPUs that a run has to itself, as far as other programs let it; undefined = not pinned. */
+export interface JobCpus {
+  readonly server: number | undefined;
+  readonly generator: number | undefined;
+}
+
 /** Publishers to subscribers, closed or open loop. */
 export interface TrafficJob {
   readonly kind: "traffic";
@@ -27,6 +33,7 @@ export interface TrafficJob {
   readonly rate: number;
   readonly warmupMs: number;
   readonly measureMs: number;
+  readonly cpus: JobCpus;
 }
 
 /** What a TrafficJob measured. Times in microseconds. */
@@ -46,6 +53,8 @@ export interface TrafficResult {
   readonly cpuUs: number;
   /** Share of one core that the server used within the measured time, 0–1. Well below 1 in a closed loop, the load generator was the limit. */
   readonly serverLoad: number;
+  /** Largest share of one of the two CPUs that other programs took within the measured time, 0–1; 0 when nothing is pinned. */
+  readonly disturbed: number;
   readonly rssMib: number;
   readonly p50: number;
   readonly p99: number;

@@ -5,6 +5,7 @@ import { runTraffic } from "./traffic.ts";
 
 // What goes wrong inside a socket's callback ends the job too.
 process.once("uncaughtException", (error) => finish({ error: error.message }));
+process.once("disconnect", () => process.exit(1));
 process.once("message", (job: Job) => {
   const run = job.kind === "traffic" ? runTraffic(job) : runIdle(job);
   run.then(

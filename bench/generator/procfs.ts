@@ -12,6 +12,15 @@ export interface Usage {
 const tickUs = 10_000;
 
 /**
+ * Microseconds for which CPU `cpu` has run programs since boot, or was taken away by the hypervisor (proc(5): /proc/stat user, nice, system,
+ * steal). Interrupts are left out: nearly all are for the network traffic of whoever is measured, and no process is charged for them.
+ */
+export function readBusyUs(cpu: number): number {
+  const fields = new RegExp(`^cpu${cpu} (.+)$`, "m").exec(readFileSync("/proc/stat", "latin1"))?.[1]?.split(" ").map(Number) ?? [];
+  return ((fields[0] ?? 0) + (fields[1] ?? 0) + (fields[2] ?? 0) + (fields[7] ?? 0)) * tickUs;
+}
+
+/**
  * Reads what the whole process `pid` has used (proc(5): /proc/<pid>/stat fields 14 and 15, /proc/<pid>/status VmRSS).
  * @throws Error when there is no such process.
  */

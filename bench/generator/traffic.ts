@@ -7,7 +7,7 @@ import type { TrafficJob, TrafficResult } from "./job.ts";
 import { LatencyRecorder } from "./latency.ts";
 import { createClosedLoop, createOpenLoop } from "./pace.ts";
 import type { Pace } from "./pace.ts";
-import { readUsage } from "./procfs.ts";
+import { readBusyUs, readUsage } from "./procfs.ts";
 import type { Usage } from "./procfs.ts";
 
 /** What has not come after this long without any progress is lost. */
@@ -21,6 +21,8 @@ const catchUp = 32;
 
 interface Snapshot extends Usage {
   readonly at: number;
+  /** Microseconds that programs other than the server and this one have run on either CPU. */
+  readonly othersUs: readonly number[];
   readonly delivered: number;
 }
 
@@ -129,6 +131,7 @@ class Traffic {
       perSecond: deliveries / seconds,
       cpuUs: cpuUs / Math.max(1, deliveries),
       serverLoad: cpuUs / 1e6 / seconds,
+      disturbed: Math.max(0, ...after.othersUs.map((us, index) => (us - (before.othersUs[index] ?? 0)) / 1e6 / seconds)),
       rssMib: after.rssKib / 1024,
       ...this.#latency.summary(),
     };
@@ -222,6 +225,11 @@ class Traffic {
   }
 
   #snapshot(): Snapshot {
-    return { ...readUsage(this.#job.pid), at: performance.now(), delivered: this.#delivered };
+    const usage = readUsage(this.#job.pid);
+    const { server, generator } = this.#job.cpus;
+    const { user, system } = process.cpuUsage();
+    const othersUs =
+      server === undefined || generator === undefined ? [] : [readBusyUs(server) - usage.cpuUs, readBusyUs(generator) - user - system];
+    return { ...usage, othersUs, at: performance.now(), delivered: this.#delivered };
   }
 }

@@ -29,6 +29,8 @@ const running = new Set<ChildProcess>();
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
+// A signal ends a process without "exit" unless somebody turns it into one; the servers would go on for ever.
+for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15]] as const) process.once(signal, () => process.exit(128 + number));
 
 /**
  * Starts `command` with as many open files as the system lets it have, on one CPU. `exec` keeps the process id, so that it is

@@ -1,4 +1,5 @@
 import { aedes } from "../targets/aedes.ts";
+import { jetstream } from "../targets/jetstream.ts";
 import { mosquitto } from "../targets/mosquitto.ts";
 import { withTarget } from "./scenario.ts";
 import type { Scenario } from "./scenario.ts";
@@ -7,7 +8,7 @@ import { measureTraffic, onePerWrite, pipelined } from "./traffic.ts";
 /** As fan-in, but every message is acknowledged to its publisher, and every delivery by the subscriber. */
 export const qos1: Scenario = {
   name: "qos1",
-  title: "qos 1: 50 publishers -> 1 subscriber, acknowledged both ways (Busbar: after an fsynced commit; MQTT peers: in memory)",
+  title: "qos 1: 50 publishers -> 1 subscriber, acknowledged both ways (Busbar: after an fsynced commit; JetStream: in a file, fsynced later; MQTT peers: in memory)",
   metrics: [
     { name: "pipelined", unit: "/s", better: "more" },
     { name: "one per write", unit: "/s", better: "more" },
@@ -19,8 +20,10 @@ export const qos1: Scenario = {
   goals: [
     { id: "P4", metric: "pipelined", against: "mosquitto", limit: 1 },
     { id: "P4", metric: "one per write", against: "mosquitto", limit: 1 },
+    { id: "P4", metric: "pipelined", against: "jetstream", limit: 0.5 },
+    { id: "P4", metric: "one per write", against: "jetstream", limit: 0.5 },
   ],
-  targets: (subject) => [subject.durable, mosquitto, aedes],
+  targets: (subject, effort) => [subject.durable, mosquitto, ...(effort.brief ? [] : [jetstream]), aedes],
   measure: (target, context) =>
     withTarget(target, context, async (running) => {
       const many = await measureTraffic(running, { ...pipelined, qos: 1 }, context);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { delimitedContent, measureDelimited, measureMqtt, measureWebSocket, PacketReader, webSocketPayload } from "./packet-reader.ts";
+import { delimitedContent, measureDelimited, measureMqtt, measureNats, measureWebSocket, PacketReader, webSocketPayload } from "./packet-reader.ts";
 import type { Measure } from "./packet-reader.ts";
 
 /** A server's text frame with a payload of `length` bytes (RFC 6455 §5.2). */
@@ -20,7 +20,13 @@ const kinds: readonly { readonly name: string; readonly measure: Measure; packet
   { name: "measureWebSocket", measure: measureWebSocket, packet: webSocketFrame },
   { name: "measureDelimited", measure: measureDelimited, packet: (length) => Buffer.from([...varint(length), ...Buffer.alloc(length, 7)]) },
   { name: "measureMqtt", measure: measureMqtt, packet: (length) => Buffer.from([0x30, ...varint(length), ...Buffer.alloc(length, 7)]) },
+  { name: "measureNats", measure: measureNats, packet: (length) => Buffer.concat([Buffer.from(length === 0 ? "PING\r\n" : `MSG status.a 1 reply ${length}\r\n`), Buffer.alloc(length, 10), Buffer.from(length === 0 ? "" : "\r\n")]) },
 ];
+
+it("measureNats() throws when the size is no number", () => {
+  const line = Buffer.from("MSG a 1 x2\r\n");
+  assert.throws(() => measureNats(line, 0, line.length), /no number/);
+});
 
 describe("PacketReader", () => {
   for (const { name, measure, packet } of kinds) {

@@ -113,6 +113,29 @@ export function measureWebSocket(bytes: Uint8Array, start: number, end: number):
   return 10 + mask + long;
 }
 
+/**
+ * Measures what a NATS server says (NATS client protocol): a line, and behind a `MSG` line as many bytes as its last word says, with
+ * a line end.
+ * @throws Error when that word is no number.
+ */
+export function measureNats(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at] !== 0x0a) at++;
+  if (at >= end) return -1;
+  const line = at + 1 - start;
+  if (bytes[start] !== 0x4d) return line;
+  let size = 0;
+  let scale = 1;
+  // Backwards from the \r\n to the blank before the last word.
+  for (let i = at - 2; bytes[i] !== 0x20; i--) {
+    const digit = (bytes[i] ?? 0) - 0x30;
+    if (digit < 0 || digit > 9 || i <= start) throw new Error("Cannot measure a NATS message: its size is no number");
+    size += digit * scale;
+    scale *= 10;
+  }
+  return line + size + 2;
+}
+
 /** Where the payload of the unmasked WebSocket frame at `start` begins. */
 export function webSocketPayload(bytes: Uint8Array, start: number): number {
   const length = (bytes[start + 1] ?? 0) & 0x7f;
