@@ -227,6 +227,12 @@ const fromJson = (text: string): unknown => parsePayload(JSON.parse(text));
 /** The plain object that stands for an envelope in JSON, with `offset` where it has one (WIRE §1, §2). */
 export function toJsonObject(message: Envelope, offset?: number): Record<string, unknown> {
   const { ver, msgid, timestamp, from, to, type, qos, retain, expires } = message;
-  const payload: unknown = message.payload instanceof Uint8Array ? JSON.parse(formatPayload(message.payload)) : message.payload;
+  const payload: unknown = isPlain(message.payload) ? message.payload : JSON.parse(formatPayload(message.payload));
   return { ver, msgid, timestamp, from, to, type, payload, qos, retain, ...(expires === undefined ? {} : { expires }), ...(offset === undefined ? {} : { offset }) };
+}
+
+/** Whether JSON.stringify says it as `formatPayload` does: neither bytes nor a bigint anywhere. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return typeof value !== "bigint";
+  return !(value instanceof Uint8Array) && Object.values(value).every(isPlain);
 }
