@@ -135,6 +135,7 @@ function fail(field: string, wanted: string): never {
 }
 
 function toJson(frame: Exclude<Frame, Message>): Json {
+  if (frame.kind === "batch") throw new TypeError("Cannot encode a batch: encode its messages");
   const { kind, ...fields } = frame;
   if (frame.kind === "ack" && frame.payload !== undefined) return { type: kind, ...fields, payload: JSON.parse(formatPayload(frame.payload)) };
   return { type: kind, ...fields };
