@@ -29,7 +29,7 @@ export function formatTable(rows: readonly (readonly string[])[], indent = ""): 
   return rows.map((row) => (indent + row.map((cell, at) => cell.padEnd(widths[at]!)).join("  ")).trimEnd()).join("\n");
 }
 
-/** Text on one line that cannot steer a terminal: control characters become blanks. */
+/** Text on one line that cannot steer a terminal: colours go, control characters become blanks. */
 export function oneLine(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
+  return text.replace(/\u001b\[[\d;]*m/g, "").replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
 }

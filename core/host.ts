@@ -59,6 +59,11 @@ export function createStderrLog(level: LogLevel): Log {
   return createLog({ level, clock: systemClock, write: (record) => void stderr.write(format(record) + "\n") });
 }
 
+/** The program and its first arguments that run a TypeScript file on the runtime that runs this: `node file`, or `deno run -A file`. */
+export function commandFor(file: string): readonly [program: string, ...args: string[]] {
+  return process.versions["deno"] === undefined ? [process.execPath, file] : [process.execPath, "run", "-A", file];
+}
+
 /** What goes on around a kernel that a process runs. */
 export interface RunOptions {
   readonly log: Log;

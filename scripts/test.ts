@@ -95,11 +95,10 @@ function testFiles(): readonly string[] {
   return found.sort();
 }
 
-/** The Node that the lockfile brings; where it has none for this system, the one that runs this, or that of the PATH. */
+/** The Node that the lockfile brings; where it has none for this system, that of the PATH. */
 function nodeProgram(): string {
   const own = join(root, "node_modules", ".bin", process.platform === "win32" ? "node.cmd" : "node");
-  if (existsSync(own)) return own;
-  return process.versions["deno"] === undefined ? process.execPath : "node";
+  return existsSync(own) ? own : "node";
 }
 
 /** The Deno that the lockfile brings. It is an npm package that unpacks its program when it is first run. */

@@ -2,13 +2,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { constants } from "node:os";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { commandFor } from "@busbar/core";
 import { defineCommand } from "../command.ts";
 import { Failure } from "../failure.ts";
 
 const program = fileURLToPath(new URL("../../bench/main.ts", import.meta.url));
 
+/** `busbar bench`: runs the benchmarks of a checkout. */
 export default defineCommand({
   description: "Runs the benchmarks against the peers that are installed and prints the ratios. They are part of a checkout, not of the published command.",
   positionals: [],
@@ -29,7 +30,8 @@ export default defineCommand({
       ...(options.rounds === undefined ? [] : ["--rounds", String(options.rounds)]),
       ...["--server", options.server],
     ];
-    const child = spawn(process.execPath, [...(process.versions["deno"] === undefined ? [] : ["run", "-A"]), program, ...words], { stdio: "inherit" });
+    const [runtime, ...args] = commandFor(program);
+    const child = spawn(runtime, [...args, ...words], { stdio: "inherit" });
     const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
     return code ?? 128 + constants.signals[signal!];
   },

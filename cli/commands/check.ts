@@ -2,8 +2,9 @@ import { dirname } from "node:path";
 import { formatProblem, installedJsonSchema, loadConfig, toProblemJson } from "@busbar/core";
 import { defineCommand } from "../command.ts";
 import { defaultConfig, findConfig } from "../config-file.ts";
-import { complain, print } from "../terminal.ts";
+import { complain, oneLine, print } from "../terminal.ts";
 
+/** `busbar check`: everything that is wrong with a config. */
 export default defineCommand({
   description: "Lists everything that is wrong with a config, a line each: file:line:column, the key, what is wrong, what would be right. Ends with 0 when nothing is, else with 78. Nothing is started.",
   positionals: ["config?"],
@@ -27,7 +28,7 @@ export default defineCommand({
 
 async function printSchema(file: string): Promise<number> {
   const { text, failures } = await installedJsonSchema(dirname(file));
-  for (const { name, reason } of failures) complain(`busbar check: plugin "${name}" is not in the schema: ${reason}`);
+  for (const { name, reason } of failures) complain(`busbar check: plugin "${name}" is not in the schema: ${oneLine(reason)}`);
   print(text.trimEnd());
   return 0;
 }

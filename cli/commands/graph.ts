@@ -5,6 +5,7 @@ import { drawFlow } from "../graph/draw-flow.ts";
 import { formatMermaid } from "../graph/mermaid.ts";
 import { print } from "../terminal.ts";
 
+/** `busbar graph`: the composed flow, for a terminal, Mermaid or a program. */
 export default defineCommand({
   description: "Draws the flow that a config composes: the plugins, what they need of each other, and the routes. Nothing is started.",
   positionals: ["config?"],

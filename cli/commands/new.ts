@@ -11,6 +11,7 @@ const template = fileURLToPath(new URL("../template/", import.meta.url));
 const templateName = "my-protocol";
 const files: Readonly<Record<string, string>> = { "mod.ts": "the plugin", "mod.test.ts": "its tests", "README.md": "what users read", "package.json": "what busbar plugins lists" };
 
+/** `busbar new plugin`: a plugin to start from. */
 export default defineCommand({
   description: "Writes a small plugin that works, with tests and a README: devices that send lines of text over TCP. Change it into yours.",
   positionals: ["plugin", "name"],

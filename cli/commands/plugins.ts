@@ -2,6 +2,7 @@ import { listPlugins } from "@busbar/core";
 import { defineCommand } from "../command.ts";
 import { formatTable, paint, print } from "../terminal.ts";
 
+/** `busbar plugins`: what is installed. */
 export default defineCommand({
   description: "Lists the plugins that a config in this folder could use, from their package.json. Runs none of their code.",
   positionals: [],

@@ -7,6 +7,7 @@ import { defineCommand } from "../command.ts";
 import { Failure, usageFailure } from "../failure.ts";
 import { oneLine, print } from "../terminal.ts";
 
+/** `busbar send`: one message to a running gateway. */
 export default defineCommand({
   description: "Sends one message. The payload is JSON, or - for JSON on stdin. At qos 1 and 2 it prints the message's place in the journal once it is durable.",
   positionals: ["type", "payload"],

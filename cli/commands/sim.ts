@@ -10,6 +10,7 @@ import { oneLine, print } from "../terminal.ts";
 
 const links = { tcp: openTcpLink, ws: openWsLink };
 
+/** `busbar sim`: a fleet of simulated devices. */
 export default defineCommand({
   description: "Runs a fleet of simulated devices against a gateway: each with a connection and a token of its own, reporting a temperature and a voltage, and coming back with growing pauses when its connection breaks. Prints a line per second until it is interrupted.",
   positionals: [],

@@ -6,6 +6,7 @@ import manifest from "../package.json" with { type: "json" };
 import { formatAddresses, formatAddressesJson } from "../addresses.ts";
 import { print } from "../terminal.ts";
 
+/** `busbar start`: the gateway itself. */
 export default defineCommand({
   description: "Runs the gateway that a config describes, until SIGTERM or SIGINT. Nothing is started when the config is wrong: every problem is listed instead, as by busbar check. SIGHUP reads the config again and restarts the plugins whose section changed.",
   positionals: ["config?"],

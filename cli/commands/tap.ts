@@ -7,6 +7,7 @@ import { oneLine, paint, print } from "../terminal.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** `busbar tap`: what passes through a running gateway. */
 export default defineCommand({
   description: "Prints the messages whose topic matches a pattern (MQTT: + is one level, # is the rest) as they pass, until it is interrupted.",
   positionals: ["pattern"],

@@ -4,6 +4,7 @@ import { usageFailure } from "../failure.ts";
 import { mintToken } from "../mint-token.ts";
 import { print } from "../terminal.ts";
 
+/** `busbar token`: a token without a running gateway. */
 export default defineCommand({
   description: "Makes a token with the key of the config's auth-jwt section, without a running gateway, and prints it. The key file is made when there is none yet.",
   positionals: ["id"],
