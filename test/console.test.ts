@@ -107,10 +107,9 @@ test("the console shows live values, draws one from history and live, and switch
       await other.addInitScript((session) => (globalThis as unknown as { sessionStorage: { setItem(key: string, text: string): void } }).sessionStorage.setItem("busbar.session", session), await readSession(page));
       await other.goto(new URL("/", link).href);
       await other.locator('#connection[data-state="live"]').waitFor();
-      await page.locator('#connection[data-state="replaced"]').waitFor();
-      await page.getByRole("button", { name: "Use here" }).click();
-      await page.locator('#connection[data-state="live"]').waitFor();
-      await other.locator('#connection[data-state="replaced"]').waitFor();
+      await untilOtherText(other, '[data-device="boiler-1"] [data-tag="temperature"] .value');
+      await untilOtherText(page, '[data-device="boiler-1"] [data-tag="temperature"] .value');
+      assert.equal(await page.locator("#connection").getAttribute("data-state"), "live", "a person may have two windows");
     });
 
     await withPage(async (page) => {

@@ -13,7 +13,6 @@ test("GET /api/devices joins reports with connections and shows only what may be
   for (const id of ["home-7/lamp", "home-8", "pump"]) await report(fixture, id);
   connect(fixture, "home-7");
   connect(fixture, "silent");
-  connect(fixture, "console");
   await fixture.clock.advance(61_000);
   const list = async (token: string): Promise<unknown> => ((await (await fixture.call("/api/devices", { token })).json()) as { devices: { id: string; online: boolean }[] }).devices.map(({ id, online }) => [id, online]);
   assert.deepEqual(await list("app:#"), [["home-7", true], ["home-7/lamp", true], ["home-8", false], ["pump", false], ["silent", true]]);

@@ -1,6 +1,5 @@
 import { idText, integer, type DeviceRecord, type Principal } from "@busbar/core";
 import * as v from "valibot";
-import { consoleId } from "./console-code.ts";
 import { needStore } from "./messages.ts";
 import { defineOperation, type AnyOperation, type ApiParts } from "./operation.ts";
 import { Problem } from "./problem.ts";
@@ -74,7 +73,7 @@ export function deviceOperations(parts: ApiParts): AnyOperation[] {
 async function listDevices(parts: ApiParts, principal: Principal, query: { readonly limit: number; readonly cursor?: string | undefined }): Promise<v.InferInput<typeof devicePage>> {
   const { limit } = query;
   const found = new Map<string, Device>();
-  const connected = parts.sessions.list().map(({ principal: id }) => id).filter((id) => id !== consoleId && (query.cursor === undefined || id > query.cursor));
+  const connected = parts.sessions.list().map(({ principal: id }) => id).filter((id) => query.cursor === undefined || id > query.cursor);
   let after = query.cursor;
   let complete = parts.store === undefined;
   // A page is looked for among at most 10,000 records, so that a token that may see little does not make the store read everything.
@@ -94,7 +93,7 @@ async function listDevices(parts: ApiParts, principal: Principal, query: { reado
   return { devices: devices.slice(0, limit), ...(next === undefined ? {} : { next }) };
 }
 
-/** A device that has a connection and never reported. */
+/** A device that has a connection and never reported. People and apps have connections too, but are not got by id. */
 function connectedRecord(parts: ApiParts, id: string): DeviceRecord | undefined {
   const session = parts.sessions.get(id);
   return session && { id, lastSeen: session.lastSeen, values: {} };
