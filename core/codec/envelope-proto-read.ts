@@ -3,7 +3,7 @@ import { BusbarError } from "../errors.ts";
 import { isJson } from "./json-check.ts";
 import { maxPayloadDepth } from "./envelope-json.ts";
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A string that was read before, with the bytes it was read from: most messages of a connection repeat their type, from and to. */
 class Remembered {
@@ -21,8 +21,9 @@ class Remembered {
       while (at < known.length && known[at] === bytes[start + at]) at++;
       if (at === known.length) return this.text;
     }
+    this.text = readString(bytes, start, end);
     this.bytes = bytes.slice(start, end);
-    return (this.text = readString(bytes, start, end));
+    return this.text;
   }
 }
 
@@ -34,7 +35,10 @@ export class EnvelopeReader {
   readonly #type = new Remembered("");
   readonly #from = new Remembered("");
   readonly #to = new Remembered("server");
-  #checked: Message | undefined;
+  /** Of the last message, as it came: the message itself would keep its bytes alive, and the bus fills in its `from`. */
+  #lastType = "";
+  #lastFrom = "";
+  #lastTo = "";
   /** Where the submessage that `enter` entered ends. */
   end = 0;
   #at = 0;
@@ -43,7 +47,7 @@ export class EnvelopeReader {
   enter(bytes: Uint8Array, at: number, limit: number): number {
     this.#at = at;
     const length = this.#varint(bytes, limit);
-    if (length > limit - this.#at) throw new SyntaxError(`Cannot decode the frame: ${length} bytes are announced at byte ${at}, ${limit - this.#at} are there`);
+    if (!(length <= limit - this.#at)) throw new SyntaxError(`Cannot decode the frame: ${length} bytes are announced at byte ${at}, ${limit - this.#at} are there`);
     this.end = this.#at + length;
     return this.#at;
   }
@@ -67,11 +71,12 @@ export class EnvelopeReader {
     this.#at = start;
     while (this.#at < end) {
       const tag = this.#varint(bytes, end);
+      if (!(tag >= 8 && tag <= 0xffffffff)) throw new SyntaxError(`Cannot decode the envelope: the tag before byte ${this.#at} has no field number, or more than 32 bits`);
       if ((tag & 7) === 2) {
         const length = this.#varint(bytes, end);
         const at = this.#at;
         const next = at + length;
-        if (next > end) throw new SyntaxError(`Cannot decode the envelope: field ${tag >>> 3} at byte ${at} is cut off`);
+        if (!(next <= end)) throw new SyntaxError(`Cannot decode the envelope: field ${tag >>> 3} at byte ${at} is cut off`);
         this.#at = next;
         switch (tag >>> 3) {
           case 1:
@@ -113,13 +118,14 @@ export class EnvelopeReader {
 
   /** Checks every field; ids and type only when they are not the very strings of the last message. */
   #check(message: Message): Message {
-    const last = this.#checked;
     if (
-      last === undefined || message.type !== last.type || message.from !== last.from || message.to !== last.to || !(message.qos <= 2) || message.expires !== undefined ||
+      message.type !== this.#lastType || message.from !== this.#lastFrom || message.to !== this.#lastTo || message.type === "" || !(message.qos <= 2) || message.expires !== undefined ||
       message.msgid.length > 21 || !(message.timestamp <= 8_640_000_000_000_000)
     ) {
       checkMessage(message);
-      this.#checked = message;
+      this.#lastType = message.type;
+      this.#lastFrom = message.from;
+      this.#lastTo = message.to;
     }
     return message;
   }
