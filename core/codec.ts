@@ -1,3 +1,4 @@
+import type { Slab } from "./codec/slab.ts";
 import type { Message } from "./envelope.ts";
 import type { Frame } from "./frame.ts";
 
@@ -53,6 +54,6 @@ export interface Framing {
   readonly name: string;
   /** `limit`: bytes of one frame without its framing. */
   createDeframer(limit: number): Deframer;
-  /** The frame with its framing around it, in new bytes. */
-  frame(payload: Uint8Array): Uint8Array;
+  /** The frame with its framing around it: in new bytes, or, where a slab is given, preferably in a piece of it. */
+  frame(payload: Uint8Array, slab?: Slab): Uint8Array;
 }

@@ -5,6 +5,7 @@
  *
  * @module
  */
+export * from "./adapter.ts";
 export * from "./authority.ts";
 export * from "./bus.ts";
 export * from "./clock.ts";
@@ -54,3 +55,8 @@ export { flowOf } from "./kernel/flow.ts";
 export * from "./retry.ts";
 export * from "./codec/slab.ts";
 export * from "./session/outbox.ts";
+export { createNetworkTest, isLoopback, isNetwork, plainAddress } from "./listener/address.ts";
+export * from "./listener/certificate.ts";
+export * from "./listener/config-file.ts";
+export * from "./listener/listener-config.ts";
+export * from "./listener/tcp-listener.ts";

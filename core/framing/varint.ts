@@ -9,8 +9,14 @@ import { PrefixDeframer, type PrefixReader } from "./prefix-deframer.ts";
 export const varintFraming: Framing = {
   name: "varint",
   createDeframer: (limit) => new PrefixDeframer(new VarintReader(), limit),
-  frame(payload) {
+  frame(payload, slab) {
     const size = varintSize(payload.length);
+    if (slab !== undefined) {
+      const buffer = slab.reserve(size + payload.length); // may begin a new slab: `at` is read after it
+      const at = writeVarint(buffer, slab.at, payload.length);
+      buffer.set(payload, at);
+      return slab.take(at + payload.length);
+    }
     const framed = new Uint8Array(size + payload.length);
     writeVarint(framed, 0, payload.length);
     framed.set(payload, size);

@@ -1,6 +1,7 @@
 import type { Principal } from "../authority.ts";
 import type { Subscription } from "../bus.ts";
 import type { Envelope, Message } from "../envelope.ts";
+import { speaksFor } from "../topic.ts";
 import type { PeerSession } from "./peer-session.ts";
 import type { SessionServices } from "./session-services.ts";
 
@@ -48,8 +49,15 @@ export class Inbox {
     for (const subscription of this.#subscriptions) subscription.close();
   }
 
+  /** A command that the device's protocol has no words for will never be done. */
+  #unsayable(message: Envelope): void {
+    if (message.qos === 0 || !speaksFor(this.#principal.id, message.to)) return;
+    this.#services.answer(message, this.#principal, { msgid: message.msgid, status: "error", result: "the device's protocol cannot say this command" });
+  }
+
   #push(message: Envelope, offset: number | undefined, live: boolean): void {
     if (message.expires !== undefined && message.expires <= this.#services.clock.now()) return;
+    if (this.#session.options.codec.encodeMessage(message as Message, offset) === undefined) return this.#unsayable(message);
     if (!(live ? this.#session.sendLive(message as Message, offset, false) : this.#session.send(message as Message, offset, false))) return;
     if (message.qos > 0 && this.#sent.size < 10_000) this.#sent.add(message);
     this.#services.commands.sent(message, !this.#options.answers);

@@ -11,8 +11,8 @@ import type { SessionServices } from "./session-services.ts";
 import type { Session, SessionOptions } from "./sessions.ts";
 import { CloseCode, type Transport } from "./transport.ts";
 
-/** Frames held while the authority thinks. */
-const maxHeld = 1000;
+/** Frames held while the authority thinks. The transport is paused then, so no more come than one read of 64 KiB brings; the shortest, on TCP, have 3 bytes. */
+const maxHeld = 25_000;
 /** Invalid frames in a row that end a session (WIRE §2). */
 const maxBadFrames = 3;
 
@@ -202,7 +202,7 @@ export class PeerSession implements Session, SubscriptionHost {
     this.#cancelAuth = undefined;
     const bus = new PrincipalBus(this.#services, principal);
     const commands = this.options.commands ?? "push";
-    const inbox = principal.user || commands === "none" ? undefined : new Inbox(principal, this, this.#services, { push: commands === "push", answers: this.options.codec.encode({ kind: "pong" }) !== undefined });
+    const inbox = principal.user || commands === "none" ? undefined : new Inbox(principal, this, this.#services, { push: commands === "push", answers: this.options.answers !== false });
     const identity: Identity = { bus, inbox };
     this.#identities.set(principal.id, identity);
     if (!this.options.trusted) {
@@ -280,7 +280,7 @@ export class PeerSession implements Session, SubscriptionHost {
     if (frame.kind === "auth") {
       return this.#authenticate({ kind: "token", token: frame.token, id: frame.deviceId || undefined }, () => this.#say({ kind: "auth_response", status: "success", timestamp: this.clock.now() }));
     }
-    if (this.#bus === undefined) return this.#refuse("authTimeout", "the first frame must be auth");
+    if (this.#bus === undefined && !(this.options.trusted && frame.kind === "ack")) return this.#refuse("authTimeout", "the first frame must be auth");
     if (!this.#withinRate()) return;
     switch (frame.kind) {
       case "batch":
@@ -343,9 +343,11 @@ export class PeerSession implements Session, SubscriptionHost {
   #acknowledge(frame: AckFrame): void {
     for (const subscription of this.#subscriptions.values()) subscription.acknowledge(frame.msgid);
     if (frame.status === undefined && frame.payload === undefined) return;
-    const principal = this.#principal!;
-    const command = this.#services.commands.unanswered(frame.msgid, principal.id, principal.groups);
-    if (command) this.#services.answer(command, principal, { msgid: frame.msgid, status: frame.status ?? "ok", ...(frame.payload === undefined ? {} : { result: frame.payload }) });
+    for (const { bus } of this.#identities.values()) {
+      const { principal } = bus;
+      const command = this.#services.commands.unanswered(frame.msgid, principal.id, principal.groups);
+      if (command) return this.#services.answer(command, principal, { msgid: frame.msgid, status: frame.status ?? "ok", ...(frame.payload === undefined ? {} : { result: frame.payload }) });
+    }
   }
 
   // Answers and limits.

@@ -43,6 +43,8 @@ export interface SessionOptions {
    * they are sent when something has arrived from it. Default "push".
    */
   readonly commands?: "push" | "on-input" | "none";
+  /** Whether the protocol can answer a command. Where it cannot, a command that was sent is not sent again. Default true. */
+  readonly answers?: boolean;
   readonly limits?: SessionLimits;
   /** Called once when the session has ended, from whichever side. */
   readonly onClose?: () => void;

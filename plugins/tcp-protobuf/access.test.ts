@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { IoTDataSchema } from "@busbar/core/proto/gen/busbar/v1/devices_pb.ts";
 import { testPlugin, type TestGateway } from "@busbar/core/testkit";
-import { createNetworkTest, isLoopback, isNetwork } from "./address.ts";
+import { createNetworkTest, isLoopback, isNetwork } from "@busbar/core";
 import { tcpProtobuf } from "./mod.ts";
 import { TcpPeer } from "./testing/tcp-peer.ts";
 

@@ -23,7 +23,7 @@ describe("configSchema", () => {
     { config: { codec: "iot-data", host: "0.0.0.0", insecure: true }, key: "host", says: /as long as clients does not say how a client is known/ },
     { config: { host: "0.0.0.0" }, key: "host", says: /without tls; say insecure: true/ },
     { config: { host: "plant.example" }, key: "host", says: /must be an address of this machine only/ },
-    { config: { clients: { by: "token", token: "0123456789abcdef" } }, key: "clients", says: /codec: envelope, which has an auth frame/ },
+    { config: { clients: { by: "token", token: "0123456789abcdef" } }, key: "clients", says: /where the protocol has a login of its own/ },
     { config: { codec: "iot-data", clients: { by: "certificate" } }, key: "clients", says: /without tls.requestClientCert: true/ },
     { config: { codec: "iot-data", clients: { by: "token", token: "short" } }, key: "clients.token", says: /at least 16/ },
     { config: { codec: "iot-data", clients: { by: "network", allow: [{ cidr: "10.0.0.0/99" }] } }, key: "clients.allow.0.cidr", says: /must be an address or a network/ },

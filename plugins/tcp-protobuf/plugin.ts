@@ -1,6 +1,6 @@
-import { definePlugin, SessionsPort } from "@busbar/core";
+import { definePlugin, openTcpListener, SessionsPort, varintFraming } from "@busbar/core";
 import { configSchema } from "./config.ts";
-import { openListener } from "./listener.ts";
+import { createFrameCodec } from "./frame-codec.ts";
 
 /** A TCP or TLS listener for size-delimited protobuf (WIRE §3). */
 export const tcpProtobuf = definePlugin({
@@ -8,5 +8,8 @@ export const tcpProtobuf = definePlugin({
   description: "TCP listener for devices that speak size-delimited protobuf",
   config: configSchema,
   needs: { sessions: SessionsPort },
-  setup: (ctx) => openListener(ctx),
+  async setup(ctx) {
+    const { codec, commands } = await createFrameCodec(ctx.config, (path) => ctx.path(path));
+    await openTcpListener(ctx, { framing: varintFraming, codec, commands, answers: codec.session, what: `TCP protobuf (${ctx.config.codec})` });
+  },
 });

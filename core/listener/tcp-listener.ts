@@ -1,17 +1,34 @@
 import type { AddressInfo, Server, Socket } from "node:net";
-import { BusbarError, CloseCode, type Counter, type PluginContext, type Session, type SessionOptions, type SessionsPort } from "@busbar/core";
+import type { CodecFactory, Framing } from "../codec.ts";
+import { BusbarError } from "../errors.ts";
+import type { Counter } from "../metrics.ts";
+import type { PluginContext } from "../plugin.ts";
+import type { SessionsPort } from "../ports.ts";
+import type { Session, SessionOptions } from "../session/sessions.ts";
+import { CloseCode } from "../session/transport.ts";
 import { createAccess, createTokenTest, limitCodec, type Admission } from "./access.ts";
 import { isLoopback, plainAddress } from "./address.ts";
-import type { TcpConfig } from "./config.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
-import { createFrameCodec, type FrameCodec } from "./frame-codec.ts";
+import { Framer } from "./framer.ts";
+import type { ListenerConfig } from "./listener-config.ts";
 import { createSocketServer } from "./socket-server.ts";
-import { TcpTransport } from "./tcp-transport.ts";
+import { TcpTransport, type TcpTransportOptions } from "./tcp-transport.ts";
 
-/** What the plugin needs. */
-export type TcpNeeds = { readonly sessions: typeof SessionsPort };
+/** The context of a plugin that opens a listener. */
+export type ListenerContext = PluginContext<ListenerConfig, { readonly sessions: typeof SessionsPort }>;
 
-type Context = PluginContext<TcpConfig, TcpNeeds>;
+/** What is spoken on a listener. */
+export interface ListenerProtocol {
+  readonly framing: Framing;
+  /** With `session` the protocol says itself who a client is; without, the config's `clients` does. */
+  readonly codec: CodecFactory;
+  /** When devices are told about commands. */
+  readonly commands: NonNullable<SessionOptions["commands"]>;
+  /** Whether devices can answer a command. */
+  readonly answers: boolean;
+  /** What `busbar start` calls the listener. */
+  readonly what: string;
+}
 
 /** How often timeouts are looked at. */
 const sweepEvery = 1000;
@@ -19,13 +36,13 @@ const sweepEvery = 1000;
 const defaultPerAddress = 1000;
 
 /**
- * Opens the listener of a config and runs it until the context's cleanups are called.
+ * Opens a TCP or TLS listener for a device protocol and runs it until the context's cleanups are called: framing, a session for each connection, access rules, limits,
+ * timeouts, coalesced writes. The plugin's config has the `listenerFields`.
  * @throws {BusbarError} UNAVAILABLE when the address cannot be listened on, CONFIG when a file of the config cannot be used.
  */
-export async function openListener(ctx: Context): Promise<void> {
+export async function openTcpListener(ctx: ListenerContext, protocol: ListenerProtocol): Promise<void> {
   const { config, clock, log, metrics } = ctx;
-  const codec = await createFrameCodec(config, (path) => ctx.path(path));
-  const access = createAccess(config);
+  const access = createAccess(config, protocol.codec.session);
   const token = config.clients?.by === "token" ? createTokenTest(config.clients.token) : undefined;
   const connections = new Set<Connection>();
   const perAddress = new Map<string, number>();
@@ -40,13 +57,13 @@ export async function openListener(ctx: Context): Promise<void> {
   };
 
   // Shared by all connections: with ten thousand of them each closure counts.
-  const after = (ms: number, callback: () => void): (() => void) => clock.after(ms, callback);
+  const transport: TcpTransportOptions = { framer: new Framer(protocol.framing), after: (ms, callback) => clock.after(ms, callback) };
   const onError = (error: Error): void => log.debug("connection broken", { error }); // "close" follows
   const shared = new WeakMap<Admission, ConnectionOptions>();
   const optionsOf = (admission: Admission): ConnectionOptions => {
     let options = shared.get(admission);
     if (options === undefined) {
-      options = { log, limit: config.limit, refused, token: admission.token ? token : undefined, open: (transport) => openSession(ctx, transport, { codec, admission }) };
+      options = { log, framing: protocol.framing, limit: config.limit, refused, token: admission.token ? token : undefined, open: (to) => openSession(ctx, to, { protocol, admission }) };
       shared.set(admission, options);
     }
     return options;
@@ -64,7 +81,7 @@ export async function openListener(ctx: Context): Promise<void> {
     if (admission === undefined) return turnAway(socket, config.clients?.by === "certificate" ? "no client certificate" : "address not allowed", remote);
     socket.setNoDelay(true); // writes are coalesced already
     socket.setKeepAlive(true, 60_000);
-    const connection = new Connection(socket, new TcpTransport(socket, remote, after), optionsOf(admission), now);
+    const connection = new Connection(socket, new TcpTransport(socket, remote, transport), optionsOf(admission), now);
     connections.add(connection);
     perAddress.set(address, count + 1);
     socket.on("data", (chunk: Buffer) => connection.receive(chunk));
@@ -95,15 +112,16 @@ export async function openListener(ctx: Context): Promise<void> {
   });
   metrics.gauge("busbar_tcp_connections", "TCP connections", () => connections.size, { plugin: ctx.id });
   const { port } = server.address() as AddressInfo;
-  ctx.announce({ what: `TCP protobuf (${config.codec})`, url: `${config.tls ? "tls" : "tcp"}://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}` });
+  ctx.announce({ what: protocol.what, url: `${config.tls ? "tls" : "tcp"}://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}` });
 }
 
-function openSession({ needs, config }: Context, transport: TcpTransport, { codec, admission }: { readonly codec: FrameCodec; readonly admission: Admission }): Session {
-  const own = codec.factory.create();
+function openSession({ needs, config }: ListenerContext, transport: TcpTransport, { protocol, admission }: { readonly protocol: ListenerProtocol; readonly admission: Admission }): Session {
+  const own = protocol.codec.create();
   const options: SessionOptions = {
     codec: admission.within === undefined ? own : limitCodec(own, admission.within),
     binary: true,
-    commands: codec.commands,
+    commands: protocol.commands,
+    answers: protocol.answers,
     ...(admission.credentials && { credentials: admission.credentials }),
     ...(admission.trusted && { trusted: admission.trusted }),
     limits: { authTimeout: config.authTimeout, rate: config.rate, subscriptions: config.subscriptions, inFlight: config.inFlight, redeliver: config.redeliver, identities: config.identities, buffer: config.buffer, slowConsumer: config.slowConsumer },
@@ -111,7 +129,7 @@ function openSession({ needs, config }: Context, transport: TcpTransport, { code
   return needs.sessions.open(transport, options);
 }
 
-function listen(server: Server, { host, port }: TcpConfig): Promise<void> {
+function listen(server: Server, { host, port }: ListenerConfig): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void => {
       const why = error.code === "EADDRINUSE" ? "the port is in use" : error.code === "EADDRNOTAVAIL" ? "this machine does not have the address" : error.code === "EACCES" ? "the port needs more rights" : error.message;

@@ -1,9 +1,13 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
-import { BusbarError, speaksFor, type Codec, type Credentials, type Frame } from "@busbar/core";
+import type { Credentials } from "../authority.ts";
+import type { Codec } from "../codec.ts";
+import { BusbarError } from "../errors.ts";
+import type { Frame } from "../frame.ts";
+import { speaksFor } from "../topic.ts";
 import { createNetworkTest } from "./address.ts";
-import type { TcpConfig } from "./config.ts";
+import { certificateOf } from "./certificate.ts";
+import type { ListenerConfig } from "./listener-config.ts";
 
 /** Why somebody gets in, and as what. */
 export interface Admission {
@@ -21,8 +25,8 @@ export type Access = (socket: Socket, address: string) => Admission | undefined;
 
 const byAuthFrame: Admission = {};
 
-/** Compiles the listener's access rule (WIRE §3, last paragraph). */
-export function createAccess({ codec, clients, tls }: TcpConfig): Access {
+/** Compiles the listener's access rule (WIRE §3, last paragraph). `login`: the protocol itself says who a client is. */
+export function createAccess({ clients, tls }: ListenerConfig, login: boolean): Access {
   if (clients?.by === "network") {
     const rules = clients.allow.map(({ cidr, roles, within }) => ({ covers: createNetworkTest(cidr), admission: { trusted: { roles }, within } }));
     return (_socket, address) => rules.find(({ covers }) => covers(address))?.admission;
@@ -31,9 +35,9 @@ export function createAccess({ codec, clients, tls }: TcpConfig): Access {
     const admission: Admission = { trusted: { roles: clients.roles }, token: true };
     return () => admission;
   }
-  if (codec === "envelope" || clients?.by === "certificate") {
+  if (login || clients?.by === "certificate") {
     return (socket) => {
-      const credentials = tls?.requestClientCert ? certificateOf(socket as TLSSocket) : undefined;
+      const credentials = tls?.requestClientCert ? certificateOf(socket) : undefined;
       if (credentials !== undefined) return { credentials };
       return clients?.by === "certificate" ? undefined : byAuthFrame;
     };
@@ -65,13 +69,4 @@ export function limitCodec(codec: Codec, within: string): Codec {
     encode: (frame) => codec.encode(frame),
     encodeMessage: (message, offset) => codec.encodeMessage(message, offset),
   };
-}
-
-/** The certificate that TLS has verified, or undefined. Names are its subject's CN and the DNS names of its SAN (RFC 6125 §6.4). */
-function certificateOf(socket: TLSSocket): Credentials | undefined {
-  if (!socket.authorized) return undefined;
-  const { subject, subjectaltname = "", fingerprint256 } = socket.getPeerCertificate();
-  if (!fingerprint256) return undefined;
-  const alternatives = subjectaltname.split(", ").filter((name) => name.startsWith("DNS:")).map((name) => name.slice(4));
-  return { kind: "certificate", names: [subject?.CN ?? [], alternatives].flat(), fingerprint: fingerprint256 };
 }

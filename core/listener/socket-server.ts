@@ -1,10 +1,11 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { BusbarError, type PluginContext } from "@busbar/core";
+import { BusbarError } from "../errors.ts";
+import type { PluginContext } from "../plugin.ts";
 import { plainAddress } from "./address.ts";
-import type { TcpConfig } from "./config.ts";
-import { readConfigFile } from "./frame-codec.ts";
+import { readConfigFile } from "./config-file.ts";
+import type { ListenerConfig } from "./listener-config.ts";
 
 /** A TLS handshake that takes longer is given up. */
 const handshakeTimeout = 10_000;
@@ -13,7 +14,7 @@ const handshakeTimeout = 10_000;
  * Makes the server of a config, not listening yet: TCP, or TLS with the files that the config names. `accept` gets each connection once its handshake is done.
  * @throws {BusbarError} CONFIG when a file cannot be read or used, or the key is not the certificate's.
  */
-export async function createSocketServer({ config, log, path }: Pick<PluginContext<TcpConfig>, "config" | "log" | "path">, accept: (socket: Socket) => void): Promise<Server> {
+export async function createSocketServer({ config, log, path }: Pick<PluginContext<ListenerConfig>, "config" | "log" | "path">, accept: (socket: Socket) => void): Promise<Server> {
   const { tls, clients } = config;
   if (tls === undefined) return createServer(accept);
   const [cert, key, ca] = await Promise.all([

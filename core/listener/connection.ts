@@ -1,10 +1,16 @@
 import type { Socket } from "node:net";
-import { BusbarError, CloseCode, varintFraming, type Counter, type Deframer, type Log, type Session } from "@busbar/core";
+import type { Deframer, Framing } from "../codec.ts";
+import { BusbarError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Counter } from "../metrics.ts";
+import type { Session } from "../session/sessions.ts";
+import { CloseCode } from "../session/transport.ts";
 import type { TcpTransport } from "./tcp-transport.ts";
 
 /** What all connections of a listener share. */
 export interface ConnectionOptions {
   readonly log: Log;
+  readonly framing: Framing;
   /** Longest frame in bytes. */
   readonly limit: number;
   /** Frames and connections that were refused, by reason. */
@@ -35,7 +41,7 @@ export class Connection {
     this.#socket = socket;
     this.#options = options;
     this.#opened = this.#lastSign = this.#now = now;
-    this.#deframer = varintFraming.createDeframer(options.limit);
+    this.#deframer = options.framing.createDeframer(options.limit);
     if (options.token === undefined) this.#session = options.open(transport);
   }
 

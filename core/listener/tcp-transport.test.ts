@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { describe, it } from "node:test";
-import { CloseCode, systemClock, varintFraming } from "@busbar/core";
+import { systemClock } from "../clock.ts";
+import { varintFraming } from "../framing/varint.ts";
+import { CloseCode } from "../session/transport.ts";
+import { Framer } from "./framer.ts";
 import { TcpTransport } from "./tcp-transport.ts";
 
 interface Pair extends AsyncDisposable {
@@ -14,6 +17,8 @@ interface Pair extends AsyncDisposable {
   /** Everything the peer got, once the connection has ended. */
   received(): Promise<Uint8Array[]>;
 }
+
+const framer = new Framer(varintFraming);
 
 async function connectPair(): Promise<Pair> {
   const server = createServer({ pauseOnConnect: true }).listen(0, "127.0.0.1");
@@ -28,7 +33,7 @@ async function connectPair(): Promise<Pair> {
     return write(chunk);
   }) as Socket["write"];
   return {
-    transport: new TcpTransport(socket, "peer", (ms, callback) => systemClock.after(ms, callback)),
+    transport: new TcpTransport(socket, "peer", { framer, after: systemClock.after }),
     socket,
     peer,
     writes: () => writes,

@@ -1,0 +1,82 @@
+import * as v from "valibot";
+import { byteSize, duration, idText, integer, portNumber } from "../schema.ts";
+import { isLoopback, isNetwork } from "./address.ts";
+
+/** A config field with its default and its description. */
+export const field = <S extends v.GenericSchema>(schema: S, fallback: v.InferInput<S>, text: string) => v.pipe(v.optional(schema, fallback as never), v.description(text));
+
+/** A config field that may be left out, with its description. */
+export const option = <S extends v.GenericSchema>(schema: S, text: string) => v.pipe(v.optional(schema), v.description(text));
+
+const text = v.pipe(v.string(), v.minLength(1));
+const roles = field(v.array(v.pipe(v.string(), v.minLength(1), v.maxLength(64))), ["device"], 'Roles of every device behind it. Default ["device"].');
+
+const network = v.strictObject({
+  cidr: v.pipe(v.string(), v.check(isNetwork, "must be an address or a network such as 192.168.7.0/24 or fd00::/8"), v.description("Where the connection comes from: an address or a network.")),
+  roles,
+  within: option(idText(), "Devices may only be called this, or something below it. Default: anything."),
+});
+
+const clients = v.variant("by", [
+  v.strictObject({ by: v.literal("certificate") }),
+  v.strictObject({ by: v.literal("network"), allow: v.pipe(v.array(network), v.minLength(1), v.maxLength(1000), v.description("The first entry that fits counts; where none fits the connection is closed.")) }),
+  v.strictObject({ by: v.literal("token"), token: v.pipe(v.string(), v.minLength(16, "must have at least 16 characters"), v.maxLength(1024), v.description("What each connection's first frame must be, 16 to 1024 characters.")), roles }),
+]);
+
+const tls = v.strictObject({
+  certFile: v.pipe(text, v.description("Path of the certificate chain, PEM.")),
+  keyFile: v.pipe(text, v.description("Path of the private key, PEM.")),
+  caFile: option(text, "Path of the authorities that sign client certificates, PEM. Default: those the runtime knows."),
+  requestClientCert: field(v.boolean(), false, "Ask clients for a certificate; who shows a valid one needs no auth frame. Default false."),
+});
+
+/** The config fields of every TCP listener, to be put into the `v.strictObject` of a plugin's config. */
+export function listenerFields(defaultPort: number) {
+  return {
+    host: field(text, "127.0.0.1", "Address to listen on. Default 127.0.0.1; 0.0.0.0 or :: is every one."),
+    port: field(portNumber(), defaultPort, `Port to listen on; 0 = any free one. Default ${defaultPort}.`),
+    clients: option(clients, "How a client is known where the protocol has no login: by certificate, network or token. Default: anyone on this machine."),
+    tls: option(tls, "Listen with TLS 1.2 or 1.3. Default: plain TCP."),
+    insecure: field(v.boolean(), false, "Allow plain TCP on an address that other machines reach. Default false."),
+    limit: field(byteSize(64, 64 * 1024 ** 2), "1MiB", "Longest frame; a longer one ends the connection. Default 1MiB, 64 bytes to 64MiB."),
+    frameTimeout: field(duration(100, 3_600_000), "30s", "How long a frame that has begun may take to arrive. Default 30s, 100ms to 1h."),
+    authTimeout: field(duration(10, 600_000), "5s", "How long a client may take to show who it is. Default 5s, 10ms to 10m."),
+    idleTimeout: field(duration(0, 30 * 86_400_000), "1h", "A connection on which nothing passes either way for so long is closed; 0 = never. Default 1h."),
+    maxConnections: field(integer(1, 1_000_000), 20_000, "Connections at once; further ones are closed. Default 20000."),
+    perAddress: option(integer(1, 1_000_000), "Connections at once from one address. Default 1000, and no limit from this machine."),
+    rate: field(integer(0, 10_000_000), 0, "Messages per second of one connection; more end it. 0 = no limit. Default 0."),
+    subscriptions: field(integer(1, 100_000), 100, "Subscriptions of one connection. Default 100."),
+    inFlight: field(integer(1, 65_535), 100, "Deliveries of qos 1 and 2 that may be unacknowledged. Default 100."),
+    redeliver: field(duration(100, 3_600_000), "10s", "An unacknowledged delivery is sent again after so long. Default 10s."),
+    identities: field(integer(1, 1_000_000), 1000, "Devices that may speak through one connection whose protocol has no login. Default 1000."),
+    buffer: field(byteSize(16 * 1024, 1024 ** 3), "4MiB", "Bytes queued towards one peer before slowConsumer acts. Default 4MiB."),
+    slowConsumer: field(v.picklist(["disconnect", "drop-newest"]), "disconnect", "What happens to qos 0 deliveries beyond buffer: disconnect or drop-newest, counted. Default disconnect."),
+  };
+}
+
+const sample = v.strictObject(listenerFields(0));
+
+/** The listener's part of a config, with all defaults filled in: durations in ms, sizes in bytes. */
+export type ListenerConfig = v.InferOutput<typeof sample>;
+
+/** One rule that holds between the fields of a listener: the field to blame, the test, and what is wrong. */
+export interface ListenerRule {
+  readonly at: "clients" | "host";
+  readonly holds: (config: ListenerConfig) => boolean;
+  readonly otherwise: string;
+}
+
+/** The rules of every listener. `login`: whether with this config the protocol itself says who a client is. */
+export function listenerRules(login: (config: ListenerConfig) => boolean): readonly ListenerRule[] {
+  return [
+    { at: "clients", holds: (config) => !login(config) || config.clients === undefined || config.clients.by === "certificate", otherwise: "must be left out, or {by: certificate}, where the protocol has a login of its own" },
+    { at: "clients", holds: ({ clients, tls }) => clients?.by !== "certificate" || tls?.requestClientCert === true, otherwise: "cannot be by certificate without tls.requestClientCert: true" },
+    { at: "host", holds: (config) => login(config) || config.clients !== undefined || isLoopback(config.host), otherwise: "must be an address of this machine only, such as 127.0.0.1, as long as clients does not say how a client is known" },
+    { at: "host", holds: ({ tls, insecure, host }) => tls !== undefined || insecure || isLoopback(host), otherwise: "must be an address of this machine only, such as 127.0.0.1, without tls; say insecure: true to go without" },
+  ];
+}
+
+/** A rule as a valibot action, to be put behind the object in a pipe. */
+export function ruleCheck<T extends ListenerConfig>({ at, holds, otherwise }: ListenerRule) {
+  return v.forward(v.check<T, string>(holds, otherwise), [at] as never) as v.CheckAction<T, string>;
+}
