@@ -15,6 +15,9 @@ import { busbar } from "./targets/busbar.ts";
 
 const scenarios = { "fan-in": fanIn, "fan-out": fanOut, latency, idle, qos1, routing } as const;
 
+/** Enough to sit out a short disturbance; more would make a run on a busy machine endless without making it any better. */
+const repeatsPerRound = 3;
+
 /** Runs the benchmarks. Returns the exit code: 1 when the subject failed somewhere, whatever the figures are. */
 async function main(options: Options): Promise<number> {
   const cpus = planCpus();
@@ -28,10 +31,10 @@ async function main(options: Options): Promise<number> {
     durable: busbar(options.server, "busbar-durable"),
     reference: options.server === "deno" ? busbar("node", "busbar") : undefined,
   };
-  const context: Context = { effort: options.effort, generatorCpu: cpus.generator, serverCpu: cpus.server, halfRate: undefined, disturbed: [] };
+  const context: Context = { effort: options.effort, generatorCpu: cpus.generator, serverCpu: cpus.server, halfRate: undefined, repeats: 0, disturbed: [] };
   const reports: ScenarioReport[] = [];
   for (const name of options.only) {
-    const report = await runScenario(scenarios[name], subject, { ...context, disturbed: [] }, options.rounds);
+    const report = await runScenario(scenarios[name], subject, { ...context, repeats: options.quick ? 0 : repeatsPerRound * options.rounds, disturbed: [] }, options.rounds);
     reports.push(report);
     // Half a second decides nothing.
     say(`\n${formatReport(options.quick ? { ...report, goals: [] } : report)}`);

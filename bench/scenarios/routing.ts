@@ -15,7 +15,8 @@ export const routing: Scenario = {
     { name: "cost", unit: "x", better: "less" },
   ],
   goals: [{ id: "P8", metric: "cost", limit: 1.2 }],
-  targets: (subject) => [subject.live],
+  // In process means this process's runtime: when Busbar on Deno is the subject, the one on Node is named.
+  targets: (subject) => [subject.reference ?? subject.live],
   async measure(_target, context) {
     const child = startChild([nodeProgram, program, context.effort.brief ? "20000" : "200000"], { cpu: context.serverCpu });
     try {

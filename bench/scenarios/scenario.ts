@@ -31,6 +31,8 @@ export interface Context {
   readonly serverCpu: number | undefined;
   /** Rate per second of the half-load measurement, once the subject's maximum is known; the same for all targets. */
   halfRate: number | undefined;
+  /** How many more measurements of this scenario may be repeated because other programs disturbed them. */
+  repeats: number;
   /** What other programs took of the CPUs during each measurement, as shares 0–1; appended to by the measurements. */
   readonly disturbed: number[];
 }

@@ -14,15 +14,15 @@ export const onePerWrite: TrafficShape = { publishers: 50, subscribers: 1, qos: 
 
 /** Other programs may take this share of a CPU without a measurement being repeated. */
 const tolerance = 0.08;
-const attempts = 4;
 
 /**
- * One measurement, repeated a few times while other programs take part of the CPUs; the least disturbed one counts.
+ * One measurement, repeated while other programs take part of the CPUs and the scenario has repeats left; the least disturbed one counts.
  * @throws Error as `measureOnce`.
  */
 export async function measureTraffic(running: RunningTarget, shape: TrafficShape, context: Context): Promise<TrafficResult> {
   let best = await measureOnce(running, shape, context);
-  for (let i = 1; i < attempts && best.disturbed > tolerance && !context.effort.brief; i++) {
+  while (best.disturbed > tolerance && context.repeats > 0) {
+    context.repeats--;
     const again = await measureOnce(running, shape, context);
     if (again.disturbed < best.disturbed) best = again;
   }
