@@ -87,6 +87,7 @@ codecSuite({
     { name: "an envelope longer than its batch", bytes: new Uint8Array([0x22, 0x02, 0x0a, 0x05]), error: "SyntaxError" },
     { name: "invalid UTF-8 in an envelope", bytes: raw((w) => w.tag(2, 2).bytes(new Uint8Array([0xc3, 0x28]))), error: "SyntaxError" },
     { name: "half a surrogate in an envelope", bytes: raw((w) => w.tag(4, 2).bytes(new Uint8Array([0xed, 0xa0, 0x80]))), error: "SyntaxError" },
+    { name: "invalid UTF-8 in a subscribe", bytes: new Uint8Array([0x2a, 0x04, 0x0a, 0x02, 0xc3, 0x28]), error: "SyntaxError" },
     { name: "a frame of nothing", bytes: new Uint8Array(0), error: "BAD_FRAME" },
     { name: "what goes to clients only", bytes: frame({ case: "authResponse", value: { status: "success" } }), error: "BAD_FRAME" },
     { name: "an error", bytes: frame({ case: "error", value: { code: "x" } }), error: "BAD_FRAME" },

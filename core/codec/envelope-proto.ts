@@ -3,10 +3,11 @@ import type { Codec, CodecFactory } from "../codec.ts";
 import { formatPayload, Message, parsePayload, type Qos } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
 import type { Frame } from "../frame.ts";
-import { AckSchema, FrameSchema, type Ack } from "../proto/gen/busbar/v1/envelope_pb.ts";
-import { maxBatch } from "./envelope-json.ts";
+import { AckSchema, FrameSchema, type Ack, type Frame as ProtoFrame } from "../proto/gen/busbar/v1/envelope_pb.ts";
+import { maxBatch, maxPayloadDepth } from "./envelope-json.ts";
 import { EnvelopeReader } from "./envelope-proto-read.ts";
 import { encodeEnvelopeProto } from "./envelope-proto-encode.ts";
+import { isJson } from "./json-check.ts";
 
 /** `busbar.v1.Frame`: the session in protobuf (WIRE §2, §3). */
 export const envelopeProto: CodecFactory = { name: "busbar.v1.proto", session: true, create: () => new EnvelopeProtoCodec() };
@@ -14,6 +15,7 @@ export const envelopeProto: CodecFactory = { name: "busbar.v1.proto", session: t
 /** The same for a subscriber that asked for `"binary":true` on a JSON session: deliveries are bare `busbar.v1.Envelope`s. */
 export const bareEnvelopeProto = (message: Message, offset: number | undefined): Uint8Array => encodeEnvelopeProto(message, offset, false);
 
+const encoder = new TextEncoder();
 const envelopeTag = 0x1a; // field 3, length-delimited
 const batchTag = 0x22; // field 4, length-delimited
 
@@ -28,7 +30,10 @@ class EnvelopeProtoCodec implements Codec {
       const body = this.#reader.enter(bytes, start + 1, end);
       if (this.#reader.end === end) return this.#batch(bytes, body, end);
     }
-    return decodeControl(bytes.subarray(start, end));
+    const { frame } = parseFrame(bytes.subarray(start, end));
+    if (frame.case !== "envelope" && frame.case !== "batch") return decodeControl(frame);
+    const plain = toBinary(FrameSchema, create(FrameSchema, { frame })); // it came in pieces, or beside fields nobody knows
+    return this.decode(plain, 0, plain.length);
   }
 
   encode(frame: Exclude<Frame, Message>): Uint8Array | undefined {
@@ -57,24 +62,28 @@ class EnvelopeProtoCodec implements Codec {
   }
 }
 
-function decodeControl(bytes: Uint8Array): Frame {
-  let frame;
+function parseFrame(bytes: Uint8Array): ProtoFrame {
   try {
-    ({ frame } = fromBinary(FrameSchema, bytes));
+    return fromBinary(FrameSchema, bytes);
   } catch (error) {
     throw new SyntaxError("Cannot decode the frame: it is no busbar.v1.Frame", { cause: error });
   }
+}
+
+function decodeControl(frame: ProtoFrame["frame"]): Frame {
   switch (frame.case) {
     case "auth":
       return { kind: "auth", deviceId: frame.value.deviceId, token: frame.value.token };
     case "subscribe": {
       const { topic, qos, since, ref } = frame.value;
+      if (since !== undefined && (since < 0n || since > Number.MAX_SAFE_INTEGER)) throw new BusbarError("BAD_FRAME", "Cannot subscribe: since must be an offset");
       if (qos > 2) throw new BusbarError("BAD_FRAME", "Cannot subscribe: qos must be 0, 1 or 2");
       return { kind: "subscribe", topic, qos: qos as Qos, since: since === undefined ? undefined : Number(since), ref: ref || undefined };
     }
     case "unsubscribe":
       return { kind: "unsubscribe", topic: frame.value.topic, ref: frame.value.ref || undefined };
     case "ack":
+      if (frame.value.msgid === "") throw new BusbarError("BAD_FRAME", "Cannot use the ack: it names no msgid");
       return { kind: "ack", msgid: frame.value.msgid, status: decodeStatus(frame.value.status), ...decodePayload(frame.value) };
     case "ping":
     case "pong":
@@ -92,11 +101,9 @@ function decodeStatus(status: string): "ok" | "error" | undefined {
 function decodePayload({ payload }: Ack): { payload?: unknown } {
   if (payload.case === "data") return { payload: payload.value };
   if (payload.case === undefined) return {};
-  try {
-    return { payload: parsePayload(JSON.parse(payload.value)) };
-  } catch (error) {
-    throw new BusbarError("BAD_FRAME", "Cannot use the ack: its payload is not JSON", { cause: error });
-  }
+  const json = encoder.encode(payload.value);
+  if (!isJson(json, 0, json.length, maxPayloadDepth)) throw new BusbarError("BAD_FRAME", `Cannot use the ack: its payload is not JSON nested at most ${maxPayloadDepth} levels deep`);
+  return { payload: parsePayload(JSON.parse(payload.value)) };
 }
 
 function toProto(frame: Exclude<Frame, Message>) {
