@@ -2,7 +2,7 @@ import type { Credentials, Principal } from "../authority.ts";
 import type { Codec } from "../codec.ts";
 import { PrincipalBus } from "../delivery/create-bus.ts";
 import type { Message } from "../envelope.ts";
-import { BusbarError, errorCode } from "../errors.ts";
+import { BusbarError, errorCode, errorText } from "../errors.ts";
 import type { AckFrame, Frame, SubscribeFrame } from "../frame.ts";
 import { checkPattern, isId, isReservedId } from "../topic.ts";
 import { Inbox } from "./inbox.ts";
@@ -186,6 +186,7 @@ export class PeerSession implements Session, SubscriptionHost {
       },
       (error: unknown) => {
         this.#services.log.warn("authentication failed", { ...this.#who(), error });
+        this.#services.audit.write("login-failed", { ...this.#who(), ...(credentials.kind === "token" && credentials.id !== undefined ? { claimed: credentials.id.slice(0, 256) } : {}) });
         this.#refuse("authFailed", "authentication failed");
       },
     );
@@ -356,15 +357,18 @@ export class PeerSession implements Session, SubscriptionHost {
     if (this.#state !== "open") return;
     const bytes = this.options.codec.encode(frame);
     if (bytes) this.transport.send(bytes, this.options.binary === true);
-    if (this.transport.buffered() > this.#buffer) this.#slow();
+    if (this.transport.buffered() > this.#buffer) this.#slow(true); // answers are never dropped, so who asks on and on without reading them is ended
   }
 
   #sayError(error: unknown, msgid: string | undefined, ref: string | undefined): void {
     const code = errorCode(error);
     this.#services.refused(code);
     const known = error instanceof BusbarError;
-    if (code === "FORBIDDEN") this.#services.log.warn("refused", { ...this.#who(), error });
-    else if (!known) this.#services.log.error("session failed on a frame", { ...this.#who(), error });
+    if (code === "FORBIDDEN") {
+      this.#services.log.warn("refused", { ...this.#who(), error });
+      this.#services.audit.write("refused", { ...this.#who(), reason: errorText(error) });
+    }
+    if (!known) this.#services.log.error("session failed on a frame", { ...this.#who(), error });
     this.#say({ kind: "error", code: code === "IO" || code === "CLOSED" ? "OVERLOAD" : code, message: known && code !== "IO" ? error.message : "internal error", msgid: msgid || undefined, ref });
   }
 
@@ -374,9 +378,9 @@ export class PeerSession implements Session, SubscriptionHost {
     if (this.#badFrames >= maxBadFrames) this.close(CloseCode.protocolError, `${maxBadFrames} invalid frames in a row`);
   }
 
-  #slow(): boolean {
+  #slow(disconnect = this.#disconnectSlow): boolean {
     this.#services.dropped("slow-consumer");
-    if (this.#disconnectSlow) {
+    if (disconnect) {
       this.#services.log.warn("connection ended: it does not read fast enough", { ...this.#who(), buffered: this.transport.buffered() });
       this.close(CloseCode.slowConsumer, "slow consumer");
     }

@@ -22,8 +22,9 @@ export interface SubscriptionHost {
   readonly redeliver: number;
 }
 
-/** Entries read at once while catching up. */
-const pageSize = 500;
+/** Entries read at once while catching up, first and at the most: as many as the peer has shown to take. */
+const firstPage = 50;
+const maxPage = 500;
 
 /**
  * One subscription of a peer. It is live, or it catches up: from `since`, or after the peer had too many deliveries unacknowledged. While it catches up it reads the journal
@@ -96,9 +97,10 @@ export class PeerSubscription {
     if (this.#reading) return;
     this.#reading = true;
     const { office, clock, inFlight } = this.#host;
+    let size = firstPage;
     try {
       while (this.#open && this.#catchingUp) {
-        const room = this.#tracked ? inFlight - this.#unacknowledged.size : pageSize;
+        const room = this.#tracked ? inFlight - this.#unacknowledged.size : maxPage;
         if (room <= 0) return; // an acknowledgement starts it again
         if (!this.#host.hasRoom()) {
           await clock.sleep(20);
@@ -108,10 +110,17 @@ export class PeerSubscription {
           this.#catchingUp = false;
           return;
         }
-        const page = await office.journal!.read({ after: this.#after, limit: Math.min(room, pageSize), pattern: this.frame.topic });
+        const { entries, until } = await office.journal!.read({ after: this.#after, limit: Math.min(room, size), pattern: this.frame.topic });
         if (!this.#open) return;
-        for (const { message, offset } of page.entries) this.#send(message as Message, offset, false);
-        this.#after = page.until;
+        let sent = 0;
+        while (sent < entries.length && this.#host.hasRoom()) {
+          const { message, offset } = entries[sent++]!;
+          this.#send(message as Message, offset, false);
+        }
+        if (sent === entries.length) {
+          this.#after = until;
+          size = Math.min(maxPage, size * 2);
+        } else size = Math.max(1, sent); // the rest is read again when there is room: a stalled peer holds no page in memory
       }
     } catch (error) {
       if (this.#open) this.#host.failed(this, error);

@@ -1,3 +1,4 @@
+import type { AuditTrail } from "../audit.ts";
 import type { Authority, Principal } from "../authority.ts";
 import type { Clock } from "../clock.ts";
 import type { CommandTracker } from "../delivery/command-tracker.ts";
@@ -16,6 +17,7 @@ export interface SessionRegistryOptions {
   readonly office: PostOffice;
   readonly authority: () => Authority;
   readonly commands: CommandTracker;
+  readonly audit: AuditTrail;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -34,7 +36,7 @@ export class SessionRegistry implements Sessions {
     this.#options = options;
     const { metrics, office } = options;
     this.#services = {
-      office, authority: options.authority, clock: options.clock, log: options.log, commands: options.commands,
+      office, authority: options.authority, clock: options.clock, log: options.log, commands: options.commands, audit: options.audit,
       refused: (reason) => void metrics.counter("busbar_refused_total", "Frames and peers refused, by reason", { reason }).value++,
       dropped: (reason) => void droppedCounter(metrics, reason).value++,
       attached: (session, principal) => this.#attached(session, principal),
@@ -87,6 +89,7 @@ export class SessionRegistry implements Sessions {
   }
 
   #attached(session: PeerSession, principal: Principal): void {
+    this.#options.audit.write("login", { id: principal.id, remote: session.transport.remote, transport: session.transport.kind });
     if (principal.user) return;
     const older = this.#devices.get(principal.id);
     this.#devices.set(principal.id, session);

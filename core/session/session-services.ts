@@ -1,3 +1,4 @@
+import type { AuditTrail } from "../audit.ts";
 import type { Authority, Principal } from "../authority.ts";
 import type { Clock } from "../clock.ts";
 import type { CommandAnswer, CommandTracker } from "../delivery/command-tracker.ts";
@@ -15,6 +16,7 @@ export interface SessionServices {
   readonly commands: CommandTracker;
   /** A frame or a peer was refused: counted by reason. */
   refused(reason: string): void;
+  readonly audit: AuditTrail;
   /** A delivery was dropped: counted by reason. */
   dropped(reason: string): void;
   /** A peer has shown who it is; a device's older session is ended. */

@@ -76,6 +76,14 @@ export class RawClient {
     this.socket.write(Buffer.concat(frames));
   }
 
+  /** Sends the same bytes again and again, as fast as they are taken. Resolves when the connection fails. */
+  flood(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve) => {
+      const more = (error?: Error | null): void => void (error || this.socket.destroyed ? resolve() : this.socket.write(bytes, more));
+      more();
+    });
+  }
+
   sendJson(...messages: readonly unknown[]): void {
     this.write(...messages.map((message) => rawFrame(1, JSON.stringify(message))));
   }
