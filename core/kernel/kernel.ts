@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { AuditTrail } from "../audit.ts";
 import type { Authority } from "../authority.ts";
 import type { Bus, Subscription } from "../bus.ts";
 import { systemClock, type Clock } from "../clock.ts";
@@ -7,7 +8,7 @@ import { diffConfig } from "../config/diff.ts";
 import { CommandTracker } from "../delivery/command-tracker.ts";
 import { createBus } from "../delivery/create-bus.ts";
 import { deliverAsync, PostOffice } from "../delivery/post-office.ts";
-import { createMessage, type Draft } from "../envelope.ts";
+import { createMessage, type Draft, type Envelope } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Journal } from "../journal.ts";
@@ -68,6 +69,7 @@ class GatewayKernel implements Kernel {
   readonly #office: PostOffice;
   readonly #commands: CommandTracker;
   readonly #sessions: SessionRegistry;
+  readonly #audit: AuditTrail;
   readonly #services: InstanceServices;
   readonly #slots = new Map<string, PortSlot>();
   readonly #own: ReadonlyMap<string, object>;
@@ -89,7 +91,8 @@ class GatewayKernel implements Kernel {
     const authority = (): Authority => (this.#slot(AuthorityPort.name).filled ? (this.#slot(AuthorityPort.name).proxy as Authority) : closedAuthority);
     const context = { office: this.#office, authority };
     this.#commands = new CommandTracker({ clock, ttl: gateway.commandTtl, limit: gateway.commandLimit });
-    this.#sessions = new SessionRegistry({ office: this.#office, authority, commands: this.#commands, clock, log, metrics });
+    this.#audit = new AuditTrail({ office: this.#office, clock, log, metrics });
+    this.#sessions = new SessionRegistry({ office: this.#office, authority, commands: this.#commands, audit: this.#audit, clock, log, metrics });
     this.bus = createBus(context, "gateway");
     this.gateway = this.#describe();
     this.#own = new Map<string, object>([[SessionsPort.name, this.#sessions], [CommandsPort.name, this.#commands], [GatewayPort.name, this.gateway]]);
@@ -152,6 +155,7 @@ class GatewayKernel implements Kernel {
     for (const instance of fresh) this.#instances.set(instance.id, instance);
     this.#config = config;
     this.#startRoutes();
+    this.#audit.write("config-changed", { added, removed, changed });
     return { added, removed, changed };
   }
 
@@ -191,11 +195,20 @@ class GatewayKernel implements Kernel {
     if (!slot?.filled) this.#slot(JournalPort.name).fill(createMemoryJournal({ limit: gateway.memoryJournalLimit }));
     const journal = this.#slot(JournalPort.name).proxy as Journal;
     await this.#commands.rebuild(journal);
-    for (const pattern of ["command/#", "ack/#"]) this.#office.subscribe(pattern, (message) => this.#commands.see(message));
+    for (const pattern of ["command/#", "ack/#"]) this.#office.subscribe(pattern, (message) => this.#follow(message));
     await this.#office.open(journal);
+    this.#audit.write("started", { config: this.#config.file, plugins: [...this.#instances.keys()] });
     this.#sessions.start();
     this.#stops.push(this.#clock.every(1000, () => this.#commands.expire()));
     this.#startRoutes();
+  }
+
+  /** Commands and their answers. */
+  #follow(message: Envelope): void {
+    this.#commands.see(message);
+    const { msgid, from, to, payload } = message;
+    if (message.type === "command") this.#audit.write("command", { msgid, from, to });
+    else if (typeof payload === "object" && payload !== null && "msgid" in payload && "status" in payload) this.#audit.write("command-result", { msgid: payload.msgid, status: payload.status, from: to, device: from });
   }
 
   #startRoutes(): void {
@@ -222,6 +235,7 @@ class GatewayKernel implements Kernel {
     for (const stop of this.#stops.splice(0)) stop();
     this.#sessions.stop();
     for (const route of this.#routes.splice(0)) route.close();
+    if (this.#office.journal) this.#audit.write("stopped", {});
     const last = [...this.#instances.values()].reverse();
     const isJournal = (one: Instance): boolean => providedPorts(one.spec.plugin).includes(JournalPort.name);
     for (const instance of last) if (!isJournal(instance)) await instance.stop();
