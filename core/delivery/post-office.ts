@@ -120,9 +120,14 @@ export class PostOffice {
     this.#dispatcher.dispatch(message, undefined);
     if (message.retain) {
       if (!this.#retained.set(message.detach(), undefined)) this.#refusedRetained.value++;
-      else writer.write(message, undefined, true);
+      else writer.write(message, (error) => error !== undefined && this.#notKept(message), true);
     }
     return !writer.full;
+  }
+
+  #notKept(message: Message): void {
+    this.#retained.lost(message);
+    droppedCounter(this.#options.metrics, "journal").value++;
   }
 
   /** A message to be stored; `done` is called with its fate. */

@@ -8,9 +8,14 @@ export interface RetainedValue {
   readonly offset: number | undefined;
 }
 
-/** The last retained message of each topic: a view of the journal that is kept in memory. */
+/**
+ * The last retained message of each topic: a view of the journal that is kept in memory. A published one counts at once, before it is in the journal; what is committed
+ * meanwhile was published earlier and does not undo it.
+ */
 export class RetainedValues {
   readonly #values = new Map<string, RetainedValue>();
+  /** What waits for its place in the journal, by topic: a value, or a null that forgets one. */
+  readonly #pending = new Map<string, Envelope>();
   readonly #limit: number;
 
   /** `limit`: topics kept at the most; a further one is refused. */
@@ -22,15 +27,28 @@ export class RetainedValues {
     return this.#values.size;
   }
 
-  /** Takes a retained message; null or empty bytes forget the topic. Returns false when there is no room for another topic. */
+  /**
+   * Takes a retained message; null or empty bytes forget the topic. Without an offset the message is on its way to the journal: `set` again once it has one, or `lost`.
+   * Returns false when there is no room for another topic.
+   */
   set(message: Envelope, offset: number | undefined): boolean {
-    if (clearsRetained(message.payload)) {
-      this.#values.delete(message.topic);
-      return true;
+    const { topic } = message;
+    const pending = this.#pending.get(topic);
+    if (offset !== undefined && pending !== undefined) {
+      if (pending !== message) return true;
+      this.#pending.delete(topic);
     }
-    if (this.#values.size >= this.#limit && !this.#values.has(message.topic)) return false;
-    this.#values.set(message.topic, { message, offset });
+    const clears = clearsRetained(message.payload);
+    if (!clears && this.#values.size >= this.#limit && !this.#values.has(topic)) return false;
+    if (offset === undefined) this.#pending.set(topic, message);
+    if (clears) this.#values.delete(topic);
+    else this.#values.set(topic, { message, offset });
     return true;
+  }
+
+  /** The journal has not taken the message: it counts until another one comes. */
+  lost(message: Envelope): void {
+    if (this.#pending.get(message.topic) === message) this.#pending.delete(message.topic);
   }
 
   /** Calls `each` for every value whose topic matches. */
