@@ -20,6 +20,7 @@ export class DedupeWindow {
   }
 
   add(key: string, offset: number): void {
+    if (this.#limit === 0) return;
     if (this.#offsets.size >= this.#limit) this.#offsets.delete(this.#offsets.keys().next().value!);
     this.#offsets.set(key, offset);
   }
