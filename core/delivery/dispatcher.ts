@@ -9,6 +9,8 @@ export type LiveHandler = (message: Envelope, offset: number | undefined) => voi
 
 /** A message published from within a handler is `hops` handlers away from its source; more than this is taken for a loop. */
 const maxHops = 32;
+/** Messages that one message may set off: handlers that each publish two would otherwise make 2^32 of them before the hops end it. */
+const maxFollowing = 100_000;
 
 /**
  * Hands each message to every live subscriber, synchronously. A message that is published from within a handler is handed over right after the
@@ -40,7 +42,7 @@ export class Dispatcher {
 
   dispatch(message: Envelope, offset: number | undefined): void {
     if (this.#busy) {
-      if (this.#hops < maxHops) this.#waiting.push({ message, offset, hops: this.#hops + 1 });
+      if (this.#hops < maxHops && this.#waiting.length < maxFollowing) this.#waiting.push({ message, offset, hops: this.#hops + 1 });
       else {
         this.#looped.value++;
         this.#log.error("message dropped: it went round in a circle", { topic: message.topic, hops: this.#hops });
@@ -82,6 +84,11 @@ export function droppedCounter(metrics: Metrics, reason: string): Counter {
   return metrics.counter("busbar_dropped_total", "Messages dropped, by reason", { reason });
 }
 
+/** A handler may return anything where nobody checks its types. */
+function isPromise(value: void | Promise<void>): value is Promise<void> {
+  return value !== undefined && value !== null && typeof value.then === "function";
+}
+
 class Subscriber implements Subscription {
   readonly pattern: string;
   readonly #handler: LiveHandler;
@@ -110,7 +117,7 @@ class Subscriber implements Subscription {
     if (this.#queue !== undefined) return this.#enqueue(message, offset);
     try {
       const pending = this.#handler(message, offset);
-      if (pending !== undefined) this.#await(pending);
+      if (isPromise(pending)) this.#await(pending);
     } catch (error) {
       this.#report(error);
     }
@@ -133,8 +140,8 @@ class Subscriber implements Subscription {
       }
       try {
         const again = this.#handler(first.message, first.offset);
-        if (again === undefined) queueMicrotask(next);
-        else again.then(next, failed);
+        if (isPromise(again)) again.then(next, failed);
+        else queueMicrotask(next);
       } catch (error) {
         failed(error);
       }
@@ -163,7 +170,11 @@ class Subscriber implements Subscription {
     this.#dropped(this.#overflow).value++;
     if (this.#overflow === "disconnect") {
       this.close();
-      this.#ended?.("overflow");
+      try {
+        this.#ended?.("overflow");
+      } catch (error) {
+        this.#report(error);
+      }
     } else if (this.#overflow !== "drop-newest") {
       queue.shift();
       queue.push({ message, offset });
