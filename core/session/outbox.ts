@@ -52,6 +52,7 @@ export class Outbox {
     const runs = this.#runs;
     this.#runs = [];
     if (this.#socket.destroyed || this.#socket.writableEnded) return;
+    if (this.#socket.writableLength > 0) unpin(runs);
     if (runs.length === 1) {
       this.#socket.write(runs[0]);
       return;
@@ -65,6 +66,14 @@ export class Outbox {
     if (this.#buffer === undefined) return;
     this.#runs.push(new Uint8Array(this.#buffer, this.#start, this.#end - this.#start));
     this.#buffer = undefined;
+  }
+}
+
+/** What waits behind a peer that reads slowly gets memory of its own: a few bytes must not hold on to a whole slab until it has read them. */
+function unpin(runs: Uint8Array[]): void {
+  for (let at = 0; at < runs.length; at++) {
+    const run = runs[at]!;
+    if (run.length < run.buffer.byteLength / 2) runs[at] = run.slice();
   }
 }
 
