@@ -2,10 +2,10 @@ import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync, chmodSy
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "node:sqlite";
-import { BusbarError } from "@busbar/core";
 import type { Migrations } from "./migrations.ts";
 import { sqliteCode, toStorageError } from "./sqlite-error.ts";
 import type { SchemaVersion } from "./schema-version.ts";
+import { StorageFault } from "./storage-fault.ts";
 
 /** How a connection is set up. */
 export interface ConnectionOptions {
@@ -20,7 +20,7 @@ export interface ConnectionOptions {
 /**
  * Opens a file of ours, making it (mode 0600) and its folder where they are missing and migrating an older schema. What is no database, belongs to
  * another program, is damaged or has a newer schema is refused before anything is written.
- * @throws {BusbarError} IO, not retryable, for such a file; UNAVAILABLE when another process has it open; IO when it cannot be opened.
+ * @throws {StorageFault} IO, not retryable, for such a file; UNAVAILABLE when another process has it open; IO when it cannot be opened.
  */
 export async function openDatabaseFile(path: string, schema: SchemaVersion, migrations: () => Promise<Migrations>, options: ConnectionOptions): Promise<DatabaseSync> {
   const doing = `open "${path}"`;
@@ -30,7 +30,7 @@ export async function openDatabaseFile(path: string, schema: SchemaVersion, migr
     if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
     else if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
   } catch (error) {
-    if (error instanceof Error && "syscall" in error) throw new BusbarError("IO", `Cannot ${doing}: ${error.message}`, { cause: error, retryable: false });
+    if (error instanceof Error && "syscall" in error) throw new StorageFault("IO", `Cannot ${doing}: ${error.message}`, { cause: error, retryable: false });
     throw toStorageError(error, doing);
   }
   let database = openLocked(path);
@@ -52,7 +52,7 @@ export async function openDatabaseFile(path: string, schema: SchemaVersion, migr
 
 /**
  * Opens a file that `openDatabaseFile` opened before, anew, after its connection failed.
- * @throws {BusbarError} as `openDatabaseFile`.
+ * @throws {StorageFault} as `openDatabaseFile`.
  */
 export function reopenDatabaseFile(path: string, options: ConnectionOptions): DatabaseSync {
   const database = openLocked(path);
@@ -120,7 +120,7 @@ function checkFile(path: string, schema: SchemaVersion): void {
   const length = readSync(file, header, 0, 100, 0);
   closeSync(file);
   const refuse = (why: string): never => {
-    throw new BusbarError("IO", `Cannot open "${path}": ${why}`, { retryable: false });
+    throw new StorageFault("IO", `Cannot open "${path}": ${why}`, { retryable: false });
   };
   if (length < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0") refuse("it is not an SQLite database");
   const version = header.readInt32BE(60);

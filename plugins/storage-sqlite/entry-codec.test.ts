@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { BusbarError, Message, type Envelope } from "@busbar/core";
+import { BusbarError, clearsRetained, Message, type Envelope } from "@busbar/core";
 import { journalMessage, sameMessage } from "@busbar/core/testkit";
-import { entryFrom, entryReceived, entryRetained, entrySize, entryTime, entryTopic, Pack, unpackMessage } from "./entry-codec.ts";
+import { Pack, unpackMessage } from "./entry-codec.ts";
+import { clearFlag, entryFlags, entryFrom, entryReceived, entrySize, entryTime, entryTopic, retainFlag } from "./entry-layout.ts";
 
 const id = fc.stringMatching(/^[A-Za-z0-9_:@-]{1,40}(\/[A-Za-z0-9_:@-]{1,40}){0,3}$/);
 const time = fc.integer({ min: 1, max: 8_640_000_000_000_000 });
@@ -31,7 +32,7 @@ test("Pack and unpackMessage() give back every message", () => {
       let at = 0;
       for (const one of batch) {
         sameMessage(unpackMessage(bytes, at), one);
-        assert.deepEqual([entryTopic(bytes, at), entryFrom(bytes, at), entryTime(bytes, at), entryReceived(bytes, at), entryRetained(bytes, at)], [one.topic, one.from, one.timestamp, one.received, one.retain]);
+        assert.deepEqual([entryTopic(bytes, at), entryFrom(bytes, at), entryTime(bytes, at), entryReceived(bytes, at), entryFlags(bytes, at)], [one.topic, one.from, one.timestamp, one.received, one.qos | (one.retain ? retainFlag : 0) | (one.retain && clearsRetained(one.payload) ? clearFlag : 0)]);
         at += entrySize(bytes, at);
       }
       assert.equal(at, pack.length);

@@ -1,12 +1,5 @@
-import { BusbarError, Message, formatPayload, topicOf, type Entry, type Envelope, type Qos } from "@busbar/core";
-
-/*
- * How an entry lies in a block of the journal and travels to and from the worker, little endian:
- *   0 u32 size of all of it · 4 f64 timestamp · 12 f64 received · 20 f64 expires, NaN = never · 28 u8 qos | retain << 2
- *   29 u8, u8, u16, u16 lengths of type, msgid, from, to · 35 those four, then the payload as JSON text
- * The format is part of the schema: another one needs a migration.
- */
-const header = 35;
+import { BusbarError, Message, clearsRetained, formatPayload, topicOf, type Entry, type Envelope, type Qos } from "@busbar/core";
+import { clearFlag, entryFlags, entryReceived, entrySize, entryTime, headerSize, retainFlag } from "./entry-layout.ts";
 
 /** Most bytes of one pack; a batch beyond it is refused rather than held in memory twice. */
 const packLimit = 512 * 1024 * 1024;
@@ -55,8 +48,8 @@ export class Pack {
 /** Writes one message at `at`. Returns the place after it, or -1 when there is not room enough. */
 function packEntry(target: Buffer, at: number, message: Envelope): number {
   const { type, msgid, from, to } = message;
-  if (at + header + type.length + from.length + to.length + msgid.length * 3 > target.length) return -1;
-  let end = at + header;
+  if (at + headerSize + type.length + from.length + to.length + msgid.length * 3 > target.length) return -1;
+  let end = at + headerSize;
   // type, from and to are ASCII by WIRE §1
   target[at + 29] = target.write(type, end, "latin1");
   end += type.length;
@@ -72,7 +65,7 @@ function packEntry(target: Buffer, at: number, message: Envelope): number {
   target.writeDoubleLE(message.timestamp, at + 4);
   target.writeDoubleLE(message.received, at + 12);
   target.writeDoubleLE(message.expires ?? Number.NaN, at + 20);
-  target[at + 28] = message.qos | (message.retain ? 4 : 0);
+  target[at + 28] = message.qos | (message.retain ? retainFlag | (clearsRetained(message.payload) ? clearFlag : 0) : 0);
   target.writeUInt32LE(end - at, at);
   return end;
 }
@@ -81,46 +74,17 @@ function writeText(target: Buffer, at: number, text: string): number {
   return text.length * 3 > target.length - at ? -1 : at + target.write(text, at, "utf8");
 }
 
-/** Bytes of the entry at `at`. */
-export const entrySize = (bytes: Buffer, at: number): number => bytes.readUInt32LE(at);
-/** When the message of the entry at `at` happened at its source. */
-export const entryTime = (bytes: Buffer, at: number): number => bytes.readDoubleLE(at + 4);
-/** When the message of the entry at `at` arrived. */
-export const entryReceived = (bytes: Buffer, at: number): number => bytes.readDoubleLE(at + 12);
-/** Whether the message of the entry at `at` is to be kept as the last value of its topic. */
-export const entryRetained = (bytes: Buffer, at: number): boolean => (bytes[at + 28]! & 4) !== 0;
-
-/** Who sent the message of the entry at `at`. */
-export function entryFrom(bytes: Buffer, at: number): string {
-  const start = at + header + bytes[at + 29]! + bytes[at + 30]!;
-  return bytes.toString("latin1", start, start + bytes.readUInt16LE(at + 31));
-}
-
-/** The topic of the message of the entry at `at`. */
-export function entryTopic(bytes: Buffer, at: number): string {
-  const type = at + header;
-  const from = type + bytes[at + 29]! + bytes[at + 30]!;
-  const to = from + bytes.readUInt16LE(at + 31);
-  const end = to + bytes.readUInt16LE(at + 33);
-  return topicOf(bytes.toString("latin1", type, type + bytes[at + 29]!), bytes.toString("latin1", from, to), bytes.toString("latin1", to, end));
-}
-
-/** Where the payload of the entry at `at` begins; it ends with the entry. */
-export function entryPayload(bytes: Buffer, at: number): number {
-  return at + header + bytes[at + 29]! + bytes[at + 30]! + bytes.readUInt16LE(at + 31) + bytes.readUInt16LE(at + 33);
-}
-
 /** The message of the entry at `at`; its payload is parsed when somebody asks for it, so it keeps `bytes` alive. */
 export function unpackMessage(bytes: Buffer, at: number): Message {
-  let end = at + header;
+  let end = at + headerSize;
   const take = (length: number, encoding: "latin1" | "utf8"): string => bytes.toString(encoding, end, (end += length));
   const type = take(bytes[at + 29]!, "latin1");
   const msgid = take(bytes[at + 30]!, "utf8");
   const from = take(bytes.readUInt16LE(at + 31), "latin1");
   const to = take(bytes.readUInt16LE(at + 33), "latin1");
-  const flags = bytes[at + 28]!;
+  const flags = entryFlags(bytes, at);
   const expires = bytes.readDoubleLE(at + 20);
-  const message = Message.fromJsonBytes(type, from, to, msgid, entryTime(bytes, at), (flags & 3) as Qos, (flags & 4) !== 0, Number.isNaN(expires) ? undefined : expires, bytes, end, at + entrySize(bytes, at));
+  const message = Message.fromJsonBytes(type, from, to, msgid, entryTime(bytes, at), (flags & 3) as Qos, (flags & retainFlag) !== 0, Number.isNaN(expires) ? undefined : expires, bytes, end, at + entrySize(bytes, at));
   message.topic = topicOf(type, from, to);
   message.received = entryReceived(bytes, at);
   return message;

@@ -3,10 +3,12 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
-import { BusbarError, type Envelope } from "@busbar/core";
+import type { Envelope } from "@busbar/core";
 import { journalMessage } from "@busbar/core/testkit";
 import { Pack, unpackEntries } from "./entry-codec.ts";
-import { JournalFile, type JournalRetention, type JournalRetentionStep } from "./journal-file.ts";
+import { JournalFile, type JournalRetentionStep } from "./journal-file.ts";
+import type { JournalRetention } from "./journal-retention.ts";
+import { StorageFault } from "./storage-fault.ts";
 import { temporaryFolder } from "./temporary-storage.ts";
 
 const options = { durability: "full", cacheKiB: 1024 } as const;
@@ -49,12 +51,13 @@ function retainAll(journal: JournalFile, limits: JournalRetention): JournalReten
 
 test("retain() removes by age what arrived before, and nothing else", async (context) => {
   const journal = await openFile(context);
-  for (let at = 0; at < 300; at++) append(journal, messages(2, 1000 + at));
-  assert.equal(retainAll(journal, { ...forever, before: 1000 }).removed, 0);
-  const step = retainAll(journal, { ...forever, before: 1200 });
+  const hour = 3_600_000;
+  for (let at = 0; at < 600; at++) append(journal, messages(1, Math.floor(at / 2) * (hour + 1)));
+  assert.equal(retainAll(journal, { ...forever, before: 0 }).removed, 0);
+  const step = retainAll(journal, { ...forever, before: 200 * (hour + 1) });
   assert.deepEqual([step.removed, step.forced, step.bounds], [400, 0, { first: 401, last: 600 }]);
   assert.deepEqual(readAll(journal, 400), Array.from({ length: 200 }, (_, at) => 401 + at));
-  assert.throws(() => journal.read({ after: 399, limit: 1 }), (error: unknown) => error instanceof BusbarError && error.code === "UNKNOWN_OFFSET" && error.message.includes("401"));
+  assert.throws(() => journal.read({ after: 399, limit: 1 }), (error: unknown) => error instanceof StorageFault && error.code === "UNKNOWN_OFFSET" && error.message.includes("401"));
 });
 
 test("retain() by age keeps what a cursor has not passed", async (context) => {
@@ -102,7 +105,7 @@ test("retain() keeps offsets going when everything is gone, and retained values"
 test("append() rejects OVERLOAD over the limit, keeps what was there, and goes on once there is room", async (context) => {
   const journal = await openFile(context, { maxBytes: 400_000 });
   let appended = 0;
-  const overload = (error: unknown): boolean => error instanceof BusbarError && error.code === "OVERLOAD" && error.retryable;
+  const overload = (error: unknown): boolean => error instanceof StorageFault && error.code === "OVERLOAD" && error.retryable;
   assert.throws(() => {
     for (;; appended += 50) append(journal, messages(50, 1000 + appended, 300));
   }, overload);
@@ -127,12 +130,13 @@ test("read() says which entries are damaged or missing and reads up to them", as
   spoil("update block set body = zeroblob(length(body)) where last = 30");
   const changed = await openFile(context, { file });
   assert.equal(unpackEntries(changed.read({ after: 0, limit: 27 }).buffer).length, 27);
-  assert.throws(() => changed.read({ after: 27, limit: 1 }), (error: unknown) => error instanceof BusbarError && error.code === "IO" && !error.retryable && /28 to 30/.test(error.message));
+  assert.throws(() => changed.read({ after: 27, limit: 1 }), (error: unknown) => error instanceof StorageFault && error.code === "IO" && !error.retryable && /28 to 30/.test(error.message));
   changed.close();
   spoil("delete from block where last = 60");
   const lacking = await openFile(context, { file });
   assert.throws(() => lacking.read({ after: 57, limit: 10 }), /58 to 60/);
-  assert.throws(() => lacking.read({ after: 50, limit: 1000 }), /58 to 60/);
+  const { count, until } = lacking.read({ after: 50, limit: 1000 });
+  assert.deepEqual([count, until], [7, 57]);
   assert.deepEqual(readAll(lacking, 60).length, 540);
 });
 
@@ -143,6 +147,36 @@ test("read() gives pages of bounded size whatever the limit", async (context) =>
   assert.ok(page.count < 30 && page.count > 0, `${page.count}`);
   assert.equal(page.until, page.count);
   assert.equal(readAll(journal, 0).length, 30);
+});
+
+test("retain() merges what arrived one by one and changes nothing that is read", async (context) => {
+  const file = join(temporaryFolder(context), "journal.db");
+  const journal = await openFile(context, { file });
+  const sent = messages(2500, 1000, 150);
+  for (const message of sent.slice(0, 1200)) append(journal, [message]);
+  append(journal, sent.slice(1200, 1700)); // more than one block
+  for (const message of sent.slice(1700)) append(journal, [message]);
+  journal.moveCursor("slow", 700);
+  assert.deepEqual([retainAll(journal, forever).removed, journal.bounds], [0, { first: 1, last: 2500 }]);
+  const read = (after: number) => {
+    const found = [];
+    for (let page = journal.read({ after, limit: 10_000 }); ; page = journal.read({ after: page.until, limit: 10_000 })) {
+      found.push(...unpackEntries(page.buffer));
+      if (page.until === 2500) return found;
+    }
+  };
+  for (const after of [0, 1, 699, 1199, 1650, 2499]) {
+    const found = read(after);
+    assert.equal(found.length, 2500 - after);
+    found.forEach((entry, at) => assert.deepEqual([entry.offset, entry.message.msgid], [after + at + 1, sent[after + at]!.msgid]));
+  }
+  assert.equal(append(journal, messages(1, 1000)), 2501);
+  journal.close();
+  const database = new DatabaseSync(file);
+  const { blocks, longest } = database.prepare("select count(*) as blocks, max(length(body)) as longest from block").get() as { blocks: number; longest: number };
+  database.close();
+  assert.ok(blocks < 600, `${blocks} blocks, of 2001 once`);
+  assert.ok(longest <= 65_536 && longest > 60_000, `${longest}`);
 });
 
 test("checkpointIfDue() keeps the write-ahead log from growing on", async (context) => {

@@ -12,7 +12,7 @@ const table: readonly [title: string, payload: unknown, readings: readonly unkno
   ["no object", [1, 2], [], ["not-readings"]],
   ["null", null, [], ["not-readings"]],
   ["text", "23.5", [], ["not-readings"]],
-  ["bytes", new Uint8Array([1]), [], ["not-readings"]],
+  ["bytes", { $base64: "AQ==" }, [], ["not-readings"]],
   ["nothing in it", {}, [], []],
   ["values that are none", { values: [{ tag: "a", value: null }, { value: 1 }, { tag: "", value: 1 }, { tag: 5, value: 1 }, 7, null, { tag: "b", value: { c: 1 } }, { tag: "d", value: 4 }] }, [good("d", 4)], Array<ReadingProblem>(7).fill("unsupported-value")],
   ["nested fields of the flat shape", { a: 1, b: { c: 2 }, d: [3], e: null }, [good("a", 1)], ["unsupported-value", "unsupported-value", "unsupported-value"]],

@@ -16,7 +16,7 @@ export type ReadingProblem = "not-readings" | "unsupported-value" | "too-long" |
 export const readingLimits = { perMessage: 10_000, tag: 256, unit: 64, text: 4096 } as const;
 
 /**
- * The readings of a payload in either shape of WIRE §1: `{"values":[{tag, value, unit?, quality?}], "quality"?}` or a flat object of numbers,
+ * The readings of a payload (plain JSON) in either shape of WIRE §1: `{"values":[{tag, value, unit?, quality?}], "quality"?}` or a flat object of numbers,
  * booleans and strings. What is not a reading is reported once for each value; a quality that is none of the three is taken as uncertain.
  */
 export function readReadings(payload: unknown, refuse: (problem: ReadingProblem) => void): Reading[] {
@@ -32,7 +32,7 @@ export function readReadings(payload: unknown, refuse: (problem: ReadingProblem)
     else found.push({ tag, value: value as number | boolean | string, unit: typeof unit === "string" && unit !== "" ? unit.slice(0, readingLimits.unit) : undefined, quality });
     return true;
   };
-  if (typeof payload !== "object" || payload === null || Array.isArray(payload) || payload instanceof Uint8Array) {
+  if (typeof payload !== "object" || payload === null || Array.isArray(payload) || isBytes(payload)) {
     refuse("not-readings");
   } else if ("values" in payload && Array.isArray(payload.values)) {
     const common = toQuality("quality" in payload ? payload.quality : undefined, "good");
@@ -44,6 +44,11 @@ export function readReadings(payload: unknown, refuse: (problem: ReadingProblem)
     for (const [tag, value] of Object.entries(payload)) if (!add(tag, value, undefined, "good")) break;
   }
   return found;
+}
+
+/** Bytes as they stand in JSON (WIRE §1). */
+function isBytes(payload: object): boolean {
+  return "$base64" in payload && typeof payload.$base64 === "string" && Object.keys(payload).length === 1;
 }
 
 function toQuality(value: unknown, absent: Quality): Quality {

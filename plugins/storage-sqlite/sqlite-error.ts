@@ -1,4 +1,4 @@
-import { BusbarError } from "@busbar/core";
+import { StorageFault } from "./storage-fault.ts";
 
 /** The primary result code of an error of node:sqlite (sqlite.org/rescode.html), or undefined for any other error. */
 export function sqliteCode(error: unknown): number | undefined {
@@ -13,8 +13,8 @@ export function sqliteCode(error: unknown): number | undefined {
 export function toStorageError(error: unknown, doing: string): unknown {
   const code = sqliteCode(error);
   if (code === undefined) return error;
-  if (code === 13) return new BusbarError("OVERLOAD", `Cannot ${doing}: the disk or the size limit is full`, { cause: error });
-  if (code === 5 || code === 6) return new BusbarError("UNAVAILABLE", `Cannot ${doing}: another process has it open`, { cause: error });
-  if (code === 11 || code === 26) return new BusbarError("IO", `Cannot ${doing}: the file is damaged`, { cause: error, retryable: false });
-  return new BusbarError("IO", `Cannot ${doing}: it cannot be read or written`, { cause: error });
+  if (code === 13) return new StorageFault("OVERLOAD", `Cannot ${doing}: the disk or the size limit is full`, { cause: error });
+  if (code === 5 || code === 6) return new StorageFault("UNAVAILABLE", `Cannot ${doing}: another process has it open`, { cause: error });
+  if (code === 11 || code === 26) return new StorageFault("IO", `Cannot ${doing}: the file is damaged`, { cause: error, retryable: false });
+  return new StorageFault("IO", `Cannot ${doing}: it cannot be read or written`, { cause: error });
 }

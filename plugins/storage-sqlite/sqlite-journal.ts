@@ -1,6 +1,7 @@
 import type { Counter, Entry, Envelope, Journal, ReadPage, ReadQuery } from "@busbar/core";
 import { Pack, unpackEntries } from "./entry-codec.ts";
 import type { Bounds } from "./journal-file.ts";
+import { topicExpression } from "./topic-expression.ts";
 import type { WorkerClient } from "./worker-client.ts";
 
 /** What the journal counts. */
@@ -64,7 +65,7 @@ export class SqliteJournal implements Journal {
     const { after, limit, pattern, since, until } = query;
     if (!Number.isInteger(after)) throw new RangeError(`Cannot read after ${after}: an offset is a whole number`);
     if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) throw new RangeError(`Cannot read ${limit} entries: a page has 1 to 10000`);
-    const page = await this.#worker.call("read", { after, limit, pattern, since, until });
+    const page = await this.#worker.call("read", { after, limit, topics: pattern === undefined ? undefined : topicExpression(pattern), since, until });
     return { entries: unpackEntries(page.buffer), until: page.until };
   }
 

@@ -1,7 +1,7 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
 import { BusbarError } from "@busbar/core";
-import type { JournalRetention } from "./journal-file.ts";
+import type { JournalRetention } from "./journal-retention.ts";
 import { ReadingQueue, type ReadingQueueOptions } from "./reading-queue.ts";
 import { SqliteJournal, type JournalCounters } from "./sqlite-journal.ts";
 import { SqliteStore } from "./sqlite-store.ts";

@@ -58,7 +58,7 @@ export class WorkerClient {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (reply.ok) waiting?.resolve(reply.result);
-    else waiting?.reject(reply.code === undefined ? new RangeError(reply.message) : new BusbarError(reply.code, reply.message, { retryable: reply.retryable }));
+    else waiting?.reject(new BusbarError(reply.code, reply.message, { retryable: reply.retryable }));
   }
 
   #crash(error: unknown): void {

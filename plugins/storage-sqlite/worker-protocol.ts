@@ -1,5 +1,7 @@
 import type { ErrorCode, DeviceRecord, SeriesPoint } from "@busbar/core";
-import type { BlockQuery, Bounds, JournalRetention, JournalRetentionStep, PackedPage } from "./journal-file.ts";
+import type { BlockQuery, PackedPage } from "./block-reader.ts";
+import type { Bounds, JournalRetentionStep } from "./journal-file.ts";
+import type { JournalRetention } from "./journal-retention.ts";
 import type { IngestResult, SeriesRetentionStep } from "./series-file.ts";
 import type { SeriesRequest } from "./series-query.ts";
 
@@ -47,4 +49,4 @@ export type WorkerRequest = { readonly [K in keyof WorkerCalls]: { readonly id: 
 /** How it ended. */
 export type WorkerReply =
   | { readonly id: number; readonly ok: true; readonly result: unknown }
-  | { readonly id: number; readonly ok: false; readonly code: ErrorCode | undefined; readonly message: string; readonly retryable: boolean };
+  | { readonly id: number; readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly retryable: boolean };

@@ -1,7 +1,7 @@
 import { parentPort } from "node:worker_threads";
-import { BusbarError, errorText } from "@busbar/core";
 import { JournalFile } from "./journal-file.ts";
 import { SeriesFile } from "./series-file.ts";
+import { StorageFault } from "./storage-fault.ts";
 import type { SeriesQuery } from "./series-query.ts";
 import type { WorkerCalls, WorkerReply, WorkerRequest } from "./worker-protocol.ts";
 
@@ -66,7 +66,7 @@ function afterwards(work: () => void): void {
   try {
     work();
   } catch (error) {
-    if (!(error instanceof BusbarError)) throw error;
+    if (!(error instanceof StorageFault)) throw error;
   }
 }
 
@@ -76,7 +76,12 @@ function answer(request: WorkerRequest, result: unknown): void {
 }
 
 function refuse(request: WorkerRequest, error: unknown): void {
-  if (!(error instanceof BusbarError) && !(error instanceof RangeError)) throw error; // a fault of ours: the thread ends and the plugin starts anew
-  const known = error instanceof BusbarError;
-  port.postMessage({ id: request.id, ok: false, code: known ? error.code : undefined, message: errorText(error), retryable: known && error.retryable } satisfies WorkerReply);
+  if (!(error instanceof StorageFault)) throw error; // a fault of ours: the thread ends and the plugin starts anew
+  port.postMessage({ id: request.id, ok: false, code: error.code, message: causes(error), retryable: error.retryable } satisfies WorkerReply);
+}
+
+/** The message of an error and of each cause below it. */
+function causes(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${causes(error.cause)}`;
 }

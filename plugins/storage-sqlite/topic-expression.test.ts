@@ -1,0 +1,17 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { isPattern, matches } from "@busbar/core";
+import { topicExpression } from "./topic-expression.ts";
+
+const level = fc.constantFrom("a", "b", "ab", "a.b", "a-b:c@d", "_");
+const topic = fc.array(level, { minLength: 1, maxLength: 5 }).map((levels) => levels.join("/"));
+const pattern = fc.array(fc.oneof(level, fc.constantFrom("+", "#")), { minLength: 1, maxLength: 5 }).map((levels) => levels.join("/")).filter(isPattern);
+
+test("topicExpression() matches what matches() does", () => {
+  fc.assert(
+    fc.property(pattern, topic, (filter, text) => assert.equal(topicExpression(filter).test(text), matches(filter, text), `${filter} on ${text}`)),
+    { numRuns: 5000 },
+  );
+  fc.assert(fc.property(topic, (text) => assert.ok(topicExpression(text).test(text) && topicExpression(text + "/#").test(text) && topicExpression("#").test(text))));
+});
