@@ -16,7 +16,7 @@ export interface PlantPublisherOptions {
 }
 
 /**
- * Says on the bus what the plant does: a `status` of each machine with each step, a retained one of a lamp or fan whenever it has changed,
+ * Says on the bus what the plant does: the presence of each machine and device as the kernel tells that of connected ones, a `status` of each machine with each step, a retained one of a lamp or fan whenever it has changed,
  * an `event` for each alarm. While the bus asks for a pause the plant moves on and readings are left out.
  * Returns what ends it.
  */
@@ -36,7 +36,11 @@ export function publishPlant(options: PlantPublisherOptions): () => void {
       () => {}, // the signal: the plugin stops
     );
   };
-  return simulation.listen({
+  const tellPresence = (presence: "online" | "offline"): void => {
+    for (const { id } of simulation.plant.machines) bus.publish({ type: "event", from: `${id}/presence`, payload: { presence, lastSeen: simulation.now }, retain: true });
+  };
+  tellPresence("online");
+  const end = simulation.listen({
     stepped(now) {
       for (const machine of simulation.plant.machines) publish(machine, now);
     },
@@ -50,6 +54,10 @@ export function publishPlant(options: PlantPublisherOptions): () => void {
       });
     },
   });
+  return () => {
+    end();
+    tellPresence("offline");
+  };
 }
 
 /** A machine's readings (WIRE §1). */
@@ -83,13 +91,13 @@ export interface ObeyOptions {
  * @returns the payload of the `ack` that answers it.
  * @throws what is not the command's fault.
  */
-export function obey(command: Envelope, options: ObeyOptions): { readonly msgid: string; readonly status: "ok" | "error"; readonly result?: unknown; readonly error?: { readonly code: string; readonly message: string } } {
+export function obey(command: Envelope, options: ObeyOptions): { readonly msgid: string; readonly status: "ok" | "error"; readonly result: unknown } {
   const { simulation, id, now } = options;
   try {
     return { msgid: command.msgid, status: "ok", result: simulation.command(id, command.payload, now) };
   } catch (error) {
     if (!(error instanceof PlantError)) throw error;
-    return { msgid: command.msgid, status: "error", error: { code: error.code, message: error.message } };
+    return { msgid: command.msgid, status: "error", result: { code: error.code, message: error.message } };
   }
 }
 

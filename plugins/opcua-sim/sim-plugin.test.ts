@@ -68,9 +68,9 @@ test("opcuaSim answers what it refuses with an error and changes nothing", async
   const ask = async (to: string, payload: unknown) => (await gateway.bus.request({ type: "command", to, from: "console", payload }, { signal: AbortSignal.timeout(5_000) })).payload as Record<string, unknown>;
   const wrong = await ask("fan-1", { speed: 9 });
   assert.equal(wrong["status"], "error");
-  assert.deepEqual(wrong["error"], { code: "OUT_OF_RANGE", message: "Cannot write 9 to fan-1.speed: its range is 0 to 3" });
-  assert.equal(((await ask("boiler-1", { set: { pressure: 3 } }))["error"] as { code: string }).code, "READ_ONLY");
-  assert.equal(((await ask("boiler-1", "off"))["error"] as { code: string }).code, "BAD_COMMAND");
+  assert.deepEqual(wrong["result"], { code: "OUT_OF_RANGE", message: "Cannot write 9 to fan-1.speed: its range is 0 to 3" });
+  assert.equal(((await ask("boiler-1", { set: { pressure: 3 } }))["result"] as { code: string }).code, "READ_ONLY");
+  assert.equal(((await ask("boiler-1", "off"))["result"] as { code: string }).code, "BAD_COMMAND");
   assert.equal(states.length, 0);
   assert.deepEqual((await ask("boiler-1", { set: { burner: false } }))["result"], { burner: false, "temperature-set": 165 });
   assert.deepEqual(states.map((message) => message.topic), ["status/boiler-1"]);
@@ -108,7 +108,7 @@ test("opcuaSim delivers alarms as events", async (t) => {
 test("opcuaSim delivers an alarm that stands at the start", async (t) => {
   const clock = fakeClock();
   const events: Envelope[] = [];
-  const listener = { name: "listener", description: "Listens before the plant starts", config: v.strictObject({}), setup: (ctx: import("@busbar/core").PluginContext) => void ctx.bus.subscribe("event/#", (message) => void events.push(message)) };
+  const listener = { name: "listener", description: "Listens before the plant starts", config: v.strictObject({}), setup: (ctx: import("@busbar/core").PluginContext) => void ctx.bus.subscribe("event/+", (message) => void events.push(message)) };
   const plant: PlantData = { machines: [{ id: "press", tags: [{ name: "guard", kind: "bool", signal: { kind: "constant", value: true }, alarm: { when: true } }] }] };
   const gateway = await testPlugin(opcuaSim, { ...quiet, plant }, { clock, plugins: { listener: [listener, {}] } });
   t.after(() => gateway.stop());
@@ -172,4 +172,13 @@ test("configSchema has a default for everything and places every problem", () =>
   assert.deepEqual(problems({ plant: { machines: [{ id: "m", tags: [{ name: "x", signal: { kind: "sine", low: -5 } }] }] } }), ["plant.machines.0.tags.0.signal"]);
   assert.deepEqual(problems({ plant: { machines: [{ id: "m", tags: [{ name: "x", sginal: 1, signal: { kind: "sine", perod: 5 } }] }] } }), ["plant.machines.0.tags.0.signal.perod", "plant.machines.0.tags.0.sginal"]);
   assert.deepEqual(problems({ plant: {}, plantFile: "x.json" }), ["plantFile"]);
+});
+
+test("opcuaSim tells the presence of its machines, also to who comes later", async () => {
+  const gateway = await testPlugin(opcuaSim, quiet);
+  const present: string[] = [];
+  gateway.bus.subscribe("event/+/presence", ({ from, payload }) => void present.push(`${from} ${(payload as { presence: string }).presence}`), { retained: true });
+  assert.ok(present.includes("lamp-1/presence online"));
+  await gateway.stop();
+  assert.ok(present.includes("lamp-1/presence offline"));
 });
