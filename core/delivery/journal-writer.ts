@@ -109,6 +109,7 @@ export class JournalWriter {
   /** Resolves when there is room again. */
   ready(signal: AbortSignal): Promise<void> {
     if (!this.full) return Promise.resolve();
+    if (signal.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const abort = (): void => reject(signal.reason);
       signal.addEventListener("abort", abort, { once: true });
@@ -132,11 +133,16 @@ export class JournalWriter {
     const limit = this.#options.batch;
     const batch = this.#queue.length <= limit ? this.#queue : this.#queue.slice(0, limit);
     this.#queue = batch === this.#queue ? [] : this.#queue.slice(limit);
-    this.#options.journal.append(batch.map((one) => one.message)).then(
+    this.#append(batch).then(
       (first) => this.#committed(batch, first),
       (error: unknown) => this.#refused(batch, error),
     );
   };
+
+  /** A journal whose plugin is being restarted throws at once: that is a refusal like any other. */
+  async #append(batch: readonly Waiting[]): Promise<number> {
+    return this.#options.journal.append(batch.map((one) => one.message));
+  }
 
   #committed(batch: readonly Waiting[], first: number): void {
     if (this.#failing) this.#options.log.info("journal takes messages again");
@@ -151,8 +157,8 @@ export class JournalWriter {
       this.#last = offset;
       if (one.live) this.#options.kept(one.message, offset);
       else this.#options.dispatch(one.message, offset);
-      one.done?.(undefined, offset, false);
-      for (const other of one.others) other(undefined, offset, true);
+      if (one.done !== undefined) this.#tell(one.done, undefined, offset, false);
+      for (const other of one.others) this.#tell(other, undefined, offset, true);
     }
     this.#next();
   }
@@ -162,10 +168,19 @@ export class JournalWriter {
     this.#options.log.error("journal refused messages", { count: batch.length, error });
     for (const one of batch) {
       if (one.key !== undefined) this.#pending.delete(one.key);
-      one.done?.(error, 0, false);
-      for (const other of one.others) other(error, 0, false);
+      if (one.done !== undefined) this.#tell(one.done, error, 0, false);
+      for (const other of one.others) this.#tell(other, error, 0, false);
     }
     this.#next();
+  }
+
+  /** One who fails at the news must not keep the others from it, nor the next batch from being written. */
+  #tell(done: Done, error: unknown, offset: number, duplicate: boolean): void {
+    try {
+      done(error, offset, duplicate);
+    } catch (cause) {
+      this.#options.log.error("sender of a message failed when told its fate", { error: cause });
+    }
   }
 
   #next(): void {
