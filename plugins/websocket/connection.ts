@@ -16,6 +16,9 @@ export interface ConnectionOptions {
 
 const binaryCodecs = { "iot-data": iotData, "user-inform": userInform } as const;
 
+/** How `ws` says that a message is over the limit, and that its length is over 2^53. */
+const tooLarge: ReadonlySet<string> = new Set(["WS_ERR_UNSUPPORTED_MESSAGE_LENGTH", "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH"]);
+
 /** Deliveries that were asked for with `"binary": true` are bare `busbar.v1.Envelope`s; nothing else goes through it. */
 const bareBinary: Codec = {
   decode: () => [],
@@ -95,7 +98,7 @@ export class Connection {
   /** `ws` has sent its close code already: 1009 for what is too large, 1002 for what is no frame (RFC 6455 §7.4.1). */
   #broken(error: NodeJS.ErrnoException): void {
     const { code = "" } = error;
-    if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") this.#session.fail(new BusbarError("TOO_LARGE", `Cannot take a frame of more than ${this.#options.config.frameLimit} bytes`));
+    if (tooLarge.has(code)) this.#session.fail(new BusbarError("TOO_LARGE", `Cannot take a frame of more than ${this.#options.config.frameLimit} bytes`));
     else if (code.startsWith("WS_ERR_")) this.#session.fail(error);
     else this.#options.log.debug("connection broken", { remote: this.#remote, error });
   }
