@@ -3,7 +3,7 @@ import type { Bus } from "../bus.ts";
 import { createMessage, type Draft, type Envelope, type Message } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { covers, speaksFor, topicOf } from "../topic.ts";
+import { checkPattern, covers, speaksFor, topicOf } from "../topic.ts";
 import { deliverAsync, type PostOffice } from "./post-office.ts";
 
 /** What the buses of one gateway share. */
@@ -16,17 +16,16 @@ export interface BusContext {
 /** The bus of a plugin: it may do everything, in the plugin's name. */
 export function createBus(context: BusContext, id: string, log?: Log): Bus {
   const { office } = context;
-  const complete = (draft: Draft): Message => {
-    const message = createMessage(draft);
+  const complete = (message: Message): Message => {
     office.complete(message, id);
     return message;
   };
   return {
-    publish: (draft) => office.publish(complete(draft)),
-    deliver: (draft) => deliverAsync(office, atLeastOnce(complete(draft))),
+    publish: (draft) => office.publish(complete(createMessage(draft))),
+    deliver: (draft) => deliverAsync(office, complete(atLeastOnce(createMessage(draft)))),
     subscribe: (pattern, handler, options) => office.subscribe(pattern, handler, { ...options, ...(log && { log }) }),
     consume: (name, pattern, handler, options) => office.consume(`${id}/${name}`, pattern, handler, { ...options, ...(log && { log }) }),
-    request: (draft, options) => request(context, complete(draft), options.signal),
+    request: (draft, options) => request(context, complete(createMessage(draft)), options.signal),
     ready: (signal) => office.ready(signal),
     as: (principal) => new PrincipalBus(context, principal),
   };
@@ -112,7 +111,7 @@ export class PrincipalBus implements Bus {
 
   /** Only for somebody who already speaks for that id: rights can be given away, not gained. */
   as(principal: Principal): Bus {
-    if (!speaksFor(this.principal.id, principal.id) || principal.roles.some((role) => !this.principal.roles.includes(role))) {
+    if (!speaksFor(this.principal.id, principal.id) || !isWithin(principal.roles, this.principal.roles) || !isWithin(principal.groups, this.principal.groups)) {
       throw new BusbarError("FORBIDDEN", `Cannot act as ${JSON.stringify(principal.id)}: the session is ${JSON.stringify(this.principal.id)}`);
     }
     return new PrincipalBus(this.#context, principal);
@@ -120,6 +119,7 @@ export class PrincipalBus implements Bus {
 
   /** @throws {BusbarError} FORBIDDEN when the whole pattern is not granted; BAD_FRAME when it is no pattern. */
   checkSubscribe(pattern: string): void {
+    checkPattern(pattern);
     const { id } = this.principal;
     if (covers(`command/${id}/#`, pattern) || covers(`ack/${id}/#`, pattern)) return; // one's own letter box (WIRE §1)
     if (!this.#may("subscribe", pattern)) throw new BusbarError("FORBIDDEN", `Cannot subscribe to ${JSON.stringify(pattern.slice(0, 80))}: no role of ${JSON.stringify(id)} grants all of it`);
@@ -136,10 +136,15 @@ export class PrincipalBus implements Bus {
   }
 }
 
+/** Raises qos 0 to 1: in place for a message that is new, in a copy for one that has been on the bus, as others hold it. */
 function atLeastOnce(message: Message): Message {
-  if (message.qos === 0) message.qos = 1;
+  if (message.qos > 0) return message;
+  if (message.topic !== "") return createMessage({ type: message.type, from: message.from, to: message.to, msgid: message.msgid, timestamp: message.timestamp, qos: 1, retain: message.retain, expires: message.expires, payload: message.payload });
+  message.qos = 1;
   return message;
 }
+
+const isWithin = (some: readonly string[], all: readonly string[]): boolean => some.every((one) => all.includes(one));
 
 /** Sends a command and resolves with the first `ack` that names its msgid. */
 function request({ office }: BusContext, message: Message, signal: AbortSignal): Promise<Envelope> {
@@ -156,7 +161,11 @@ function request({ office }: BusContext, message: Message, signal: AbortSignal):
     };
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort, { once: true });
-    if (message.qos === 0) office.publish(message);
-    else office.deliver(message, (error) => error !== undefined && end(() => reject(error)));
+    try {
+      if (message.qos === 0) office.publish(message);
+      else office.deliver(message, (error) => error !== undefined && end(() => reject(error)));
+    } catch (error) {
+      end(() => reject(error));
+    }
   });
 }
