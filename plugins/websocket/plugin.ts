@@ -75,6 +75,7 @@ export const websocket = definePlugin({
 });
 
 function createServer({ frameLimit, compression }: WebSocketConfig): Server<typeof SessionSocket> {
+  // @types/ws does not know closeTimeout yet.
   const options: ServerOptions<typeof SessionSocket> & { readonly closeTimeout: number } = {
     noServer: true,
     clientTracking: false,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -17,7 +17,7 @@ function makePair(name: string, subject: string, issuer?: string): void {
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", `${name}.key`, "-subj", subject];
   if (issuer === undefined) return openssl("req", "-x509", ...key, "-out", `${name}.pem`, "-days", "2", "-addext", "subjectAltName=IP:127.0.0.1");
   openssl("req", ...key, "-out", `${name}.csr`);
-  openssl("x509", "-req", "-in", `${name}.csr`, "-CA", `${issuer}.pem`, "-CAkey", `${issuer}.key`, "-CAcreateserial", "-out", `${name}.pem`, "-days", "2");
+  openssl("x509", "-req", "-in", `${name}.csr`, "-CA", `${issuer}.pem`, "-CAkey", `${issuer}.key`, "-CAcreateserial", "-out", `${name}.pem`, "-days", "2", "-extfile", "client.ext"); // with extensions: Deno takes no certificates of version 1
 }
 
 const pair = async (name: string): Promise<{ readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer }> => ({
@@ -30,6 +30,7 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), "busbar-websocket-"));
   if (withoutOpenssl) return;
   makePair("server", "/CN=localhost");
+  await writeFile(join(folder, "client.ext"), "extendedKeyUsage=clientAuth\nsubjectAltName=DNS:plc-101.example\n");
   makePair("plc", "/CN=plc-101", "server");
   makePair("stranger", "/CN=plc-101");
 });
