@@ -14,6 +14,8 @@ export interface CommandAnswer {
 interface Tracked {
   readonly message: Envelope;
   readonly expires: number;
+  /** Counts up: who came first. */
+  readonly order: number;
   state: CommandState;
   result: unknown;
 }
@@ -23,7 +25,7 @@ export interface CommandTrackerOptions {
   readonly clock: Clock;
   /** Milliseconds after which a command that names no deadline of its own expires. */
   readonly ttl: number;
-  /** Commands remembered at the most; the oldest go first. */
+  /** Commands remembered at the most; those that are over go first, the oldest first. */
   readonly limit: number;
 }
 
@@ -37,6 +39,9 @@ export class CommandTracker implements Commands {
   readonly #byMsgid = new Map<string, Tracked>();
   /** What is not answered yet, by the device it is for. */
   readonly #open = new Map<string, Set<Tracked>>();
+  /** What is over, in the order in which it ended. */
+  readonly #over = new Set<Tracked>();
+  #count = 0;
 
   constructor(options: CommandTrackerOptions) {
     this.#options = options;
@@ -66,7 +71,7 @@ export class CommandTracker implements Commands {
     const found: Tracked[] = [];
     for (const [device, commands] of this.#open) if (speaksFor(identity, device)) found.push(...commands);
     const now = this.#options.clock.now();
-    return found.filter((one) => one.message.qos > 0 && one.expires > now).map((one) => one.message);
+    return found.filter((one) => one.message.qos > 0 && one.expires > now).sort((a, b) => a.order - b.order).map((one) => one.message);
   }
 
   /** Whether that command is still to be sent for the first time. */
@@ -84,11 +89,16 @@ export class CommandTracker implements Commands {
 
   /** The command of that msgid that was sent to `identity` or below it and is not answered yet. */
   unanswered(msgid: string, identity: string, groups: readonly string[]): Envelope | undefined {
-    const tracked = this.#byMsgid.get(msgid);
-    if (!tracked) return undefined;
-    const { to } = tracked.message;
-    const forIt = speaksFor(identity, to) || to === "all" || groups.some((group) => to === `group/${group}`);
-    return forIt && (tracked.state === "queued" || tracked.state === "sent" || !speaksFor(identity, to)) ? tracked.message : undefined;
+    const isFor = (to: string): boolean => speaksFor(identity, to) || to === "all" || groups.some((group) => to === `group/${group}`);
+    const last = this.#byMsgid.get(msgid);
+    if (!last) return undefined;
+    const { to } = last.message;
+    if (isFor(to) && (last.state === "queued" || last.state === "sent" || !speaksFor(identity, to))) return last.message;
+    // A msgid is unique per sender only: an earlier command of another sender may be the one that is answered.
+    for (const [device, commands] of this.#open) {
+      if (isFor(device)) for (const { message } of commands) if (message.msgid === msgid) return message;
+    }
+    return undefined;
   }
 
   get(msgid: string, from?: string): CommandRecord | undefined {
@@ -107,7 +117,7 @@ export class CommandTracker implements Commands {
   #command(message: Envelope): void {
     const key = keyOf(message);
     if (this.#byKey.has(key)) return;
-    const tracked: Tracked = { message, expires: message.expires ?? message.received + this.#options.ttl, state: "queued", result: undefined };
+    const tracked: Tracked = { message, expires: message.expires ?? message.received + this.#options.ttl, order: ++this.#count, state: "queued", result: undefined };
     if (this.#byKey.size >= this.#options.limit) this.#forgetOldest();
     this.#byKey.set(key, tracked);
     this.#byMsgid.set(message.msgid, tracked);
@@ -140,13 +150,15 @@ export class CommandTracker implements Commands {
     const open = this.#open.get(tracked.message.to);
     open?.delete(tracked);
     if (open?.size === 0) this.#open.delete(tracked.message.to);
+    this.#over.add(tracked);
   }
 
   #forgetOldest(): void {
-    const [key, tracked] = this.#byKey.entries().next().value!;
-    this.#byKey.delete(key);
+    const tracked = this.#over.values().next().value ?? this.#byKey.values().next().value!;
+    this.#byKey.delete(keyOf(tracked.message));
     if (this.#byMsgid.get(tracked.message.msgid) === tracked) this.#byMsgid.delete(tracked.message.msgid);
     this.#close(tracked);
+    this.#over.delete(tracked);
   }
 }
 
