@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +21,8 @@ export interface Ended {
 
 /** A command that runs. */
 export interface Running {
-  readonly child: ChildProcess;
+  /** Sends it a signal. */
+  signal(name: NodeJS.Signals): void;
   readonly ended: Promise<Ended>;
   /** Resolves when stdout (or stderr) matches, with the match; rejects when the command ends before. */
   said(pattern: RegExp, stream?: "stdout" | "stderr"): Promise<RegExpExecArray>;
@@ -50,7 +51,9 @@ export function startBusbar(args: readonly string[], options: RunOptions): Runni
       for (const listener of listeners) listener();
     });
   }
-  const timer = setTimeout(() => child.kill("SIGKILL"), patience);
+  // Not child.kill(): on Deno only its first call counts, and the exit code is then lost.
+  const signal = (name: NodeJS.Signals): void => void (child.exitCode === null && child.signalCode === null && process.kill(child.pid!, name));
+  const timer = setTimeout(() => signal("SIGKILL"), patience);
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code, signal) => {
@@ -60,7 +63,7 @@ export function startBusbar(args: readonly string[], options: RunOptions): Runni
     });
   });
   return {
-    child,
+    signal,
     ended,
     said(pattern, stream = "stdout") {
       return new Promise((resolve, reject) => {
@@ -99,7 +102,7 @@ export async function startGateway(folder: string): Promise<Running & { readonly
     ...running,
     urls,
     async [Symbol.asyncDispose]() {
-      running.child.kill("SIGTERM");
+      running.signal("SIGTERM");
       await running.ended;
     },
   };
