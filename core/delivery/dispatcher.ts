@@ -7,6 +7,12 @@ import { TopicIndex } from "../topic-index.ts";
 /** What a live subscriber is called with. */
 export type LiveHandler = (message: Envelope, offset: number | undefined) => void | Promise<void>;
 
+/** A live subscription as its office sees it. */
+export interface LiveSubscription extends Subscription {
+  /** Hands one message to this subscriber alone, as a dispatch does: never while its handler is at work, and it never throws. */
+  take(message: Envelope, offset: number | undefined): void;
+}
+
 /** A message published from within a handler is `hops` handlers away from its source; more than this is taken for a loop. */
 const maxHops = 32;
 /** Messages that one message may set off: handlers that each publish two would otherwise make 2^32 of them before the hops end it. */
@@ -72,7 +78,7 @@ export class Dispatcher {
     this.#hops = 0;
   }
 
-  subscribe(pattern: string, handler: LiveHandler, options: SubscribeOptions & { readonly log?: Log } = {}): Subscription {
+  subscribe(pattern: string, handler: LiveHandler, options: SubscribeOptions & { readonly log?: Log } = {}): LiveSubscription {
     const subscriber = new Subscriber(pattern, handler, options.log ?? this.#log, options, (reason) => droppedCounter(this.#metrics, reason));
     subscriber.onClose = this.#index.add(pattern, subscriber);
     return subscriber;
@@ -89,7 +95,7 @@ function isPromise(value: void | Promise<void>): value is Promise<void> {
   return value !== undefined && value !== null && typeof value.then === "function";
 }
 
-class Subscriber implements Subscription {
+class Subscriber implements LiveSubscription {
   readonly pattern: string;
   readonly #handler: LiveHandler;
   readonly #log: Log;

@@ -149,7 +149,7 @@ export class PostOffice {
   subscribe(pattern: string, handler: LiveHandler, options: SubscribeOptions & { readonly log?: Log } = {}): Subscription {
     checkPattern(pattern);
     const subscription = this.#dispatcher.subscribe(pattern, handler, options);
-    if (options.retained) this.retained(pattern, (message, offset) => void handler(message, offset));
+    if (options.retained) this.retained(pattern, (message, offset) => subscription.take(message, offset));
     return subscription;
   }
 
