@@ -76,7 +76,23 @@ export function createLog(options: LogOptions): Log {
 
 /** A line as JSON, for machines: `{"time","level","message",…fields}`. JSON escapes control characters, so no field can forge a line. */
 export function formatLogJson(record: LogRecord): string {
-  return JSON.stringify({ time: new Date(record.time).toISOString(), level: record.level, message: record.message, ...record.fields }, (_key, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
+  const own = { time: new Date(record.time).toISOString(), level: record.level, message: record.message };
+  const fields = Object.fromEntries(Object.entries(record.fields).filter(([name]) => !(name in own)));
+  return stringify({ ...own, ...fields }) ?? stringify({ ...own, fields: "cannot be said in JSON" })!;
+}
+
+/** As JSON, a bigint as decimal text; undefined for what JSON has no word for, such as a cycle: whatever somebody threw, saying so must not throw again. */
+function stringify(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value, (_key, one: unknown) => (typeof one === "bigint" ? one.toString() : one));
+  } catch {
+    return undefined;
+  }
+}
+
+function formatValue(value: unknown): string {
+  if (typeof value === "bigint") return value.toString();
+  return stringify(value) ?? (typeof value === "object" ? Object.prototype.toString.call(value) : String(value));
 }
 
 /** A line for people: time, level where it is not info, component, message, fields. Control characters are escaped. */
@@ -86,6 +102,6 @@ export function formatLogText(record: LogRecord): string {
   if (record.level !== "info") parts.push(record.level.toUpperCase());
   if (plugin !== undefined) parts.push(`[${String(plugin)}]`);
   parts.push(record.message);
-  for (const [name, value] of Object.entries(rest)) parts.push(`${name}=${typeof value === "string" && !/[\s"=]/.test(value) ? value : (JSON.stringify(value) ?? String(value))}`);
+  for (const [name, value] of Object.entries(rest)) parts.push(`${name}=${typeof value === "string" && !/[\s"=]/.test(value) ? value : formatValue(value)}`);
   return parts.join(" ").replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
