@@ -33,8 +33,8 @@ export class MetricsRegistry implements Metrics {
     const known = this.#counters.get(name + key);
     if (known) return known;
     const counter: Counter = { value: 0 };
-    this.#counters.set(name + key, counter);
     this.#family(name, help, "counter").series.set(key, { read: () => counter.value });
+    this.#counters.set(name + key, counter);
     return counter;
   }
 
@@ -54,7 +54,7 @@ export class MetricsRegistry implements Metrics {
     for (const [name, family] of this.#families) {
       if (family.series.size === 0) continue;
       lines.push(`# HELP ${name} ${family.help.replace(/\\/g, "\\\\").replace(/\n/g, "\\n")}`, `# TYPE ${name} ${family.kind}`);
-      for (const [labels, series] of family.series) lines.push(`${name}${labels} ${series.read()}`);
+      for (const [labels, series] of family.series) lines.push(`${name}${labels} ${formatValue(series.read)}`);
     }
     return lines.join("\n") + "\n";
   }
@@ -67,7 +67,18 @@ export class MetricsRegistry implements Metrics {
   }
 }
 
+/** A gauge that cannot be read must not take the others with it. */
+function formatValue(read: () => number): string {
+  try {
+    const value = read();
+    return Number.isFinite(value) || Number.isNaN(value) ? String(value) : value > 0 ? "+Inf" : "-Inf";
+  } catch {
+    return "NaN";
+  }
+}
+
+/** The same series for the same labels, in whichever order they are given. */
 function formatLabels(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n")}"`);
+  const pairs = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => `${name}="${value.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n")}"`);
   return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
 }
