@@ -62,8 +62,15 @@ export function createClock(now: () => number, after: Clock["after"]): Clock {
   };
 }
 
+/** What a timer of the runtime can wait at the most; asked for more it fires at once. */
+const longestTimer = 2 ** 31 - 1;
+
 /** The machine's own clock. */
 export const systemClock: Clock = createClock(Date.now, (ms, callback) => {
-  const timer = setTimeout(callback, ms);
+  let timer: ReturnType<typeof setTimeout>;
+  const wait = (left: number): void => {
+    timer = left <= longestTimer ? setTimeout(callback, left) : setTimeout(wait, longestTimer, left - longestTimer);
+  };
+  wait(ms);
   return () => clearTimeout(timer);
 });
