@@ -107,15 +107,14 @@ test("websocket answers a ping of who waits", async () => {
 
 test("websocket reads a bounded amount of who waits", async () => {
   await using listener = await openListener({ maxConnections: 1, frameLimit: "64MiB", waitingLine: { time: "60s" } });
-  await listener.connect("d-1");
+  const inside = await listener.connect("d-1");
   const flood = await listener.raw();
   const block = rawFrame(2, new Uint8Array(1024 * 1024));
   const blocks = 32; // more than the buffers of both ends of a socket
   let written = 0;
-  for (let count = 0; count < blocks; count++) flood.socket.write(block, () => void written++);
-  const other = await listener.connect();
-  other.ws.close();
-  await other.closed;
+  for (let count = 0; count < blocks; count++) flood.socket.write(block, (error) => void (error || written++));
+  for (let count = 0; count < 2 * blocks; count++) inside.send({ type: "ping", fill: "x".repeat(1024 * 1024) });
+  for (let count = 0; count < 2 * blocks; count++) await inside.next("pong"); // meanwhile twice as much has come from another
   assert.ok(written < blocks, "all of it was taken");
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
-import { EnvelopeSchema } from "../../core/proto/gen/busbar/v1/envelope_pb.ts";
+import { EnvelopeSchema } from "@busbar/core/proto/gen/busbar/v1/envelope_pb.ts";
 import { openListener } from "./testing/listener.ts";
 import { rawFrame } from "./testing/raw-client.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { IoTDataSchema } from "../../core/proto/gen/busbar/v1/devices_pb.ts";
+import { IoTDataSchema } from "@busbar/core/proto/gen/busbar/v1/devices_pb.ts";
 import { openListener, type Listener } from "./testing/listener.ts";
 import { rawFrame, type RawClient } from "./testing/raw-client.ts";
 

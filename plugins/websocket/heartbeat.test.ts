@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fakeClock } from "@busbar/core/testkit";
+import { fakeClock, openAuthority } from "@busbar/core/testkit";
 import { openListener } from "./testing/listener.ts";
 import { rawFrame } from "./testing/raw-client.ts";
 
@@ -51,4 +51,17 @@ test("websocket does not take bytes of an unfinished frame for a sign of life", 
   }
   await clock.advance(2000);
   assert.equal(await slow.closeCode(), 4001);
+});
+
+test("websocket does not end a peer that it has not read for long, because the authority takes its time", async () => {
+  const clock = fakeClock();
+  const authority = openAuthority();
+  let admit = (): void => {};
+  const asked = new Promise<void>((resolve) => (admit = resolve));
+  const slow = { ...authority, authenticate: async (...args: Parameters<typeof authority.authenticate>) => (await asked, authority.authenticate(...args)) };
+  await using listener = await openListener({ ping: "30s", idleTimeout: "90s", authTimeout: "10m" }, { clock, authority: slow });
+  const client = await listener.connect(undefined, ["busbar.v1.json"], { headers: { authorization: "Bearer d-1" } });
+  await clock.advance(300_000);
+  admit();
+  await client.settled();
 });

@@ -1,5 +1,6 @@
 import { WebSocket, type ClientOptions } from "ws";
 import { Arrivals } from "./arrivals.ts";
+import { deadline } from "./deadline.ts";
 
 /** A frame of the server: its bytes, and what it says where it is JSON. */
 export interface ServerFrame {
@@ -13,20 +14,24 @@ export class Client {
   readonly ws: WebSocket;
   readonly frames = new Arrivals<ServerFrame>();
   readonly pings = new Arrivals<Buffer>();
-  /** How the connection ended. */
-  readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
+  readonly #closed: Promise<{ readonly code: number; readonly reason: string }>;
 
   constructor(url: string, protocols: readonly string[], options: ClientOptions) {
     this.ws = new WebSocket(url, [...protocols], { perMessageDeflate: false, ...options });
     this.ws.on("message", (bytes: Buffer, binary: boolean) => this.frames.push({ bytes, binary, json: binary ? {} : (JSON.parse(bytes.toString()) as ServerFrame["json"]) }));
     this.ws.on("ping", (data: Buffer) => this.pings.push(data));
-    this.closed = new Promise((resolve) => {
+    this.#closed = new Promise((resolve) => {
       this.ws.on("close", (code, reason) => {
         this.frames.end(`closed with ${code}`);
         this.pings.end(`closed with ${code}`);
         resolve({ code, reason: reason.toString() });
       });
     });
+  }
+
+  /** How the connection ends. @throws {Error} when it does not within 5 s. */
+  get closed(): Promise<{ readonly code: number; readonly reason: string }> {
+    return deadline(this.#closed, "the connection is closed");
   }
 
   /** Resolves when the handshake is done. @throws {Error} when it is refused. */

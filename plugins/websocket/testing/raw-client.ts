@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { Arrivals } from "./arrivals.ts";
+import { deadline } from "./deadline.ts";
 
 /** A frame as it was on the wire. */
 export interface RawFrame {
@@ -40,8 +41,7 @@ export function rawFrame(opcode: number, payload: string | Uint8Array = "", { fi
 export class RawClient {
   readonly socket: Socket;
   readonly frames = new Arrivals<RawFrame>();
-  /** Resolves when the connection is gone. */
-  readonly ended: Promise<void>;
+  readonly #ended: Promise<void>;
   /** Resolves with the head of the answer to the upgrade request. */
   readonly upgraded: Promise<string>;
   #buffered: Buffer = Buffer.alloc(0);
@@ -51,7 +51,7 @@ export class RawClient {
     this.socket = connect({ port, host: "127.0.0.1" });
     this.socket.on("error", () => {}); // "close" follows
     let gone = (): void => {};
-    this.ended = new Promise((resolve) => (gone = resolve));
+    this.#ended = new Promise((resolve) => (gone = resolve));
     this.upgraded = new Promise((resolve) => {
       this.socket.on("data", (chunk) => {
         this.#buffered = Buffer.concat([this.#buffered, chunk as Buffer]);
@@ -64,6 +64,11 @@ export class RawClient {
         gone();
       });
     });
+  }
+
+  /** Resolves when the connection is gone. @throws {Error} when it is not within 5 s. */
+  get ended(): Promise<void> {
+    return deadline(this.#ended, "the connection is gone");
   }
 
   /** Sends an upgrade request, and right behind it, in the same write, `frames`. */
