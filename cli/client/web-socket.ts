@@ -41,6 +41,6 @@ export async function openWebSocket(url: URL, token: string): Promise<WebSocket>
 
 /** What the end of a connection is reported as. */
 export function closeError(code: number, reason: string): BusbarError {
-  const text = closed[code] ?? "the connection broke";
-  return new BusbarError(code === 4401 || code === 4403 ? "UNAUTHENTICATED" : "UNAVAILABLE", `Connection closed (${code}): ${text}${reason === "" ? "" : `: ${oneLine(reason)}`}`);
+  const text = closed[code] ?? (reason === "" ? "the connection broke" : oneLine(reason));
+  return new BusbarError(code === 4401 || code === 4403 ? "UNAUTHENTICATED" : "UNAVAILABLE", `Connection closed (${code}): ${text}`);
 }
