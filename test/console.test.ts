@@ -1,48 +1,13 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { createKernel, createLog, formatLogText, formatProblem, loadConfig, systemClock, type Kernel } from "@busbar/core";
-import { chromium, type Page } from "playwright-core";
+import { createKernel, createLog, loadConfig, systemClock } from "@busbar/core";
+import type { Page } from "playwright-core";
 import { parseDocument } from "yaml";
-
-const browserPath = "/usr/bin/chromium";
-const withoutBrowser = !existsSync(browserPath) && `the program ${browserPath} is missing`;
-const deadline = 15_000;
-
-/** Runs the default set with its data in a folder of its own and on ports that are free. */
-async function startDefaultSet(folder: string): Promise<{ readonly kernel: Kernel; readonly link: string; readonly lines: string[] }> {
-  const document = parseDocument(await readFile(new URL("../examples/default/busbar.yaml", import.meta.url), "utf8"));
-  for (const path of [["http", "port"], ["tcp-protobuf", "port"], ["plant", "opcua", "port"], ["plant", "modbus", "port"]]) document.setIn(["plugins", ...path], 0);
-  const file = join(folder, "busbar.yaml");
-  await writeFile(file, document.toString());
-  const { config, problems } = await loadConfig(file);
-  assert.ok(config, problems.map(formatProblem).join("\n"));
-  const lines: string[] = [];
-  const log = createLog({ level: "info", clock: systemClock, write: (record) => lines.push(formatLogText(record)) });
-  const kernel = createKernel({ config, log, cwd: folder });
-  await kernel.start();
-  const link = kernel.gateway.plugins().flatMap(({ addresses }) => addresses).find(({ what }) => what === "Console");
-  assert.ok(link);
-  return { kernel, link: link.url, lines };
-}
-
-/** Opens a page of a phone or a desk; whatever the page complains about ends up in `complaints`. */
-async function withPage(run: (page: Page, complaints: string[]) => Promise<void>): Promise<void> {
-  const browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox"] });
-  try {
-    const page = await (await browser.newContext()).newPage();
-    page.setDefaultTimeout(deadline);
-    const complaints: string[] = [];
-    page.on("pageerror", (error) => complaints.push(error.message));
-    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-    await run(page, complaints);
-  } finally {
-    await browser.close();
-  }
-}
+import { withoutBrowser, withPage } from "./support/browser.ts";
+import { startDefaultSet } from "./support/default-set.ts";
 
 /** What the page's own functions see of the document: this file is checked without the types of browsers. */
 interface PageGlobals {
