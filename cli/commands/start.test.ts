@@ -82,6 +82,14 @@ for (const [what, body] of [
   });
 }
 
+test("busbar start stops in order and ends with 70 when an error is nobody's", async () => {
+  const config = `setTimeout(() => { throw new Error("nobody's"); }, 500);\nexport default { plugins: { "auth-jwt": { keyFile: "signing.key" }, http: { port: 0 } } };\n`;
+  await using folder = await openFolder({ "busbar.ts": config });
+  const { code, stderr } = await runBusbar(["start"], { cwd: folder.path });
+  assert.equal(code, 70);
+  assert.match(stderr, /"an error that nobody caught","error":"nobody's","stack":"Error: nobody's/);
+});
+
 test("busbar start closes 200 WebSocket clients with 1001 at SIGTERM and ends with 0 within 10 s", async (t) => {
   await using folder = await openFolder({ "busbar.yaml": smallConfig });
   await using gateway = await startGateway(folder.path);
