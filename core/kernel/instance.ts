@@ -156,14 +156,16 @@ export class Instance {
     this.#accept = undefined;
     this.#addresses = [];
     await this.#limited(Promise.all(this.#tasks), "its tasks");
-    for (const cleanup of this.#cleanups.splice(0).reverse()) {
-      try {
-        await this.#limited(this.#services.within(this, cleanup), "a cleanup");
-      } catch (error) {
-        this.log.error("cleanup failed", { error });
-      }
-    }
+    for (const cleanup of this.#cleanups.splice(0).reverse()) await this.#clean(cleanup);
     this.#services.provided(this, undefined);
+  }
+
+  async #clean(cleanup: () => void | Promise<void>): Promise<void> {
+    try {
+      await this.#limited(this.#services.within(this, cleanup), "a cleanup");
+    } catch (error) {
+      this.log.error("cleanup failed", { error });
+    }
   }
 
   /** Waits, but not for ever: one plugin that hangs must not keep the gateway from stopping. */
@@ -183,7 +185,7 @@ export class Instance {
     const { config, plugin } = this.spec;
     const { metrics, cwd } = this.#services;
     const defer = (cleanup: () => void | Promise<void>): void => {
-      if (signal.aborted) void cleanup(); // setup went on after its time was up
+      if (signal.aborted) void this.#clean(cleanup); // setup went on after its time was up
       else this.#cleanups.push(cleanup);
     };
     const clock = this.#clock(defer);
@@ -206,10 +208,10 @@ export class Instance {
       defer,
       run: (task) => this.#run(task, signal, clock),
       fail: (error) => signal.aborted || this.fail(error),
-      announce: (announcement) => void this.#addresses.push(announcement),
+      announce: (announcement) => void (signal.aborted || this.#addresses.push(announcement)),
       accept: (handler) => {
         if (!plugin.accepts) throw new TypeError(`Cannot accept messages: plugin "${plugin.name}" does not say that it accepts any`);
-        this.#accept = handler;
+        if (!signal.aborted) this.#accept = handler;
       },
       path: (relative) => resolve(cwd, relative),
     };
@@ -229,10 +231,13 @@ export class Instance {
   #clock(defer: (cleanup: () => void) => void): Clock {
     const { clock } = this.#services;
     const pending = new Set<() => void>();
+    let open = true;
     defer(() => {
+      open = false;
       for (const cancel of pending) cancel();
     });
     return createClock(clock.now, (ms, callback) => {
+      if (!open) return () => {}; // set by what went on after the instance had ended
       const cancel = clock.after(ms, () => {
         pending.delete(cancel);
         try {
@@ -252,11 +257,13 @@ export class Instance {
   #run(task: (signal: AbortSignal) => Promise<void>, signal: AbortSignal, clock: Clock): void {
     const loop = async (): Promise<void> => {
       for (let attempt = 0; !signal.aborted; attempt++) {
+        const began = clock.now();
         try {
           return await this.#services.within(this, () => task(signal));
         } catch (error) {
           if (signal.aborted) return;
           this.log.error("task failed, it is started again", { error });
+          if (clock.now() - began > steadyAfter) attempt = 0;
           await clock.sleep(retryDelay(attempt), signal).catch(() => {});
         }
       }

@@ -78,6 +78,7 @@ class GatewayKernel implements Kernel {
   #config: CheckedConfig;
   #routes: Subscription[] = [];
   #stops: (() => void)[] = [];
+  #stopped: Promise<void> | undefined;
   #state: "new" | "running" | "stopping" | "stopped" = "new";
 
   constructor(options: KernelOptions) {
@@ -119,8 +120,11 @@ class GatewayKernel implements Kernel {
     }
   }
 
-  async stop(): Promise<void> {
-    if (this.#state === "stopping" || this.#state === "stopped") return;
+  stop(): Promise<void> {
+    return (this.#stopped ??= this.#stop());
+  }
+
+  async #stop(): Promise<void> {
     this.#state = "stopping";
     let cancel = (): void => {};
     const limit = new Promise<void>((resolve) => {
