@@ -28,7 +28,10 @@ export const latency: Scenario = {
       // The first target is the subject: what it can do at most says what half is, for everyone.
       context.halfRate ??= Math.round((await measureTraffic(running, onePerWrite, context)).perSecond / 2);
       const slow = await measureTraffic(running, { ...onePerWrite, rate: 5000 }, context);
+      const sample = { "p50 5,000/s": slow.p50, "p99 5,000/s": slow.p99 };
+      // Half of what the subject can do is more than an MQTT peer can: an open loop would only measure how its backlog grows.
+      if (running.publish.wire === "mqtt") return sample;
       const half = await measureTraffic(running, { ...onePerWrite, rate: context.halfRate }, context);
-      return { "p50 5,000/s": slow.p50, "p99 5,000/s": slow.p99, "p50 half": half.p50, "p99 half": half.p99, half: half.perSecond };
+      return { ...sample, "p50 half": half.p50, "p99 half": half.p99, half: half.perSecond };
     }),
 };
