@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { PluginContext } from "../plugin.ts";
 import { definePort } from "../ports.ts";
-import { configOf, instanceOf, kernelOf, pluginOf, until } from "./kernel-fixture.ts";
+import { configOf, instanceOf, kernelOf, needOf, pluginOf, until } from "./kernel-fixture.ts";
 
 /** Gives up the instance that was set up last, from outside its setup. */
 let fail: ((error: unknown) => void) | undefined;
@@ -156,7 +156,7 @@ describe("an instance", () => {
       return { greeter: { greet: () => `hello from ${mine}`, watch: () => (watchers++, () => void watchers--) } };
     }, { provides: { greeter: GreeterPort } });
     const dependent = pluginOf("dependent", (ctx) => {
-      greeter = (ctx.needs as { greeter: typeof greeter }).greeter;
+      greeter = needOf(ctx, "greeter");
       ctx.defer(greeter!.watch(() => {}));
     }, { needs: { greeter: GreeterPort } });
     const { kernel, clock, state } = kernelOf(configOf([instanceOf(provider), instanceOf(dependent)]));

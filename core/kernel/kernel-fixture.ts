@@ -20,6 +20,11 @@ export function pluginOf(name: string, setup: (ctx: PluginContext) => unknown, m
   return definePlugin({ name, description: name, config: v.any(), ...more, setup: setup as (ctx: unknown) => void });
 }
 
+/** What a plugin was given for a need. */
+export function needOf<T>(ctx: PluginContext, name: string): T {
+  return Reflect.get(ctx.needs, name) as T;
+}
+
 /** An instance named as its plugin. */
 export function instanceOf(plugin: AnyPlugin, more: Partial<CheckedInstance> = {}): CheckedInstance {
   return { id: plugin.name, plugin, required: true, config: {}, source: {}, ...more };

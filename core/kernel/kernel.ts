@@ -138,7 +138,8 @@ class GatewayKernel implements Kernel {
   }
 
   async reload(config: CheckedConfig): ReturnType<Kernel["reload"]> {
-    const { added, removed, changed } = diffConfig(this.#config, config);
+    if (this.#state !== "running") throw new TypeError(`Cannot reload the config: the kernel is ${this.#state}`);
+    const { added, removed, changed, routes } = diffConfig(this.#config, config);
     const ordered = orderInstances(config.instances);
     const old = new Map(this.#instances);
     const leaving = [...removed, ...changed];
@@ -158,7 +159,7 @@ class GatewayKernel implements Kernel {
     for (const id of removed) this.#instances.delete(id);
     for (const instance of fresh) this.#instances.set(instance.id, instance);
     this.#config = config;
-    this.#startRoutes();
+    if (routes) this.#startRoutes(); // those that stay keep what their steps remember
     this.#audit.write("config-changed", { added, removed, changed });
     return { added, removed, changed };
   }
@@ -265,6 +266,7 @@ class GatewayKernel implements Kernel {
   #provided(instance: Instance, values: ReadonlyMap<string, object> | undefined): void {
     if (values) for (const [port, value] of values) this.#slot(port).fill(value);
     else for (const port of providedPorts(instance.spec.plugin)) this.#slot(port).empty();
+    if (values?.has(AuthorityPort.name)) this.#sessions.authorityChanged();
   }
 
   #slot(name: string): PortSlot {

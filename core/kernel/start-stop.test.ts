@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { Journal } from "../journal.ts";
 import { createMemoryJournal } from "../memory-journal.ts";
 import { definePort, JournalPort } from "../ports.ts";
-import { configOf, instanceOf, kernelOf, pluginOf, until } from "./kernel-fixture.ts";
+import { configOf, instanceOf, kernelOf, needOf, pluginOf, until } from "./kernel-fixture.ts";
 
 const StorePort = definePort<{ readonly name: string }>("store-under-test");
 const never = new Promise<never>(() => {});
@@ -21,7 +21,7 @@ describe("start()", () => {
   it("sets up who provides before who needs, and hands over what is provided", async () => {
     const notes: string[] = [];
     let got: unknown;
-    const needs = pluginOf("needs", (ctx) => void (got = (ctx.needs as { store: { name: string } }).store.name), { needs: { store: StorePort } });
+    const needs = pluginOf("needs", (ctx) => void (got = needOf<{ name: string }>(ctx, "store").name), { needs: { store: StorePort } });
     const { kernel, state } = kernelOf(configOf([instanceOf(needs), instanceOf(noting("provides", notes, { provides: { store: StorePort } }, () => ({ store: { name: "s" } })))]));
     await kernel.start();
     assert.equal(got, "s");

@@ -30,6 +30,7 @@ export class SessionRegistry implements Sessions {
   readonly #sessions = new Set<PeerSession>();
   readonly #devices = new Map<string, PeerSession>();
   readonly #stops: (() => void)[] = [];
+  #unwatch: (() => void) | undefined;
   #count = 0;
 
   constructor(options: SessionRegistryOptions) {
@@ -55,10 +56,20 @@ export class SessionRegistry implements Sessions {
 
   /** Watches rights, expiry and unacknowledged deliveries from now on. */
   start(): void {
-    this.#stops.push(
-      this.#options.clock.every(1000, () => this.#check(false)),
-      this.#options.authority().onChange(() => this.#check(true)),
-    );
+    this.#stops.push(this.#options.clock.every(1000, () => this.#check(false)), () => this.#unwatch?.());
+    this.#watch();
+  }
+
+  /** Another authority has taken over: what the former one granted counts for nothing any more. */
+  authorityChanged(): void {
+    if (this.#stops.length === 0) return; // not started yet, or stopped
+    this.#watch();
+    this.#check(true);
+  }
+
+  #watch(): void {
+    this.#unwatch?.();
+    this.#unwatch = this.#options.authority().onChange(() => this.#check(true));
   }
 
   /** Ends every session with 1001. */
