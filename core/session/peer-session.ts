@@ -331,7 +331,9 @@ export class PeerSession implements Session, SubscriptionHost {
     }
     known?.close();
     this.#say({ kind: "subscribed", topic: frame.topic, ref: frame.ref, offset: frame.since ?? office.last });
-    this.#subscriptions.set(key, new PeerSubscription(frame, this));
+    const subscription = new PeerSubscription(frame, this);
+    if (this.#state === "open") this.#subscriptions.set(key, subscription);
+    else subscription.close(); // its retained values were too many for the peer
   }
 
   #unsubscribe(topic: string, ref: string | undefined): void {

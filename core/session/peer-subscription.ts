@@ -36,7 +36,11 @@ export class PeerSubscription {
   readonly #host: SubscriptionHost;
   readonly #live: Subscription;
   readonly #tracked: boolean;
-  readonly #unacknowledged = new Map<string, { message: Message; offset: number; sent: number }>();
+  /** By offset, as msgids are unique per sender only. */
+  readonly #unacknowledged = new Map<number, { message: Message; offset: number; sent: number }>();
+  /** The newest offset, and the time, when the subscription began. */
+  readonly #firstOffset: number;
+  readonly #began: number;
   #after: number;
   #catchingUp: boolean;
   #reading = false;
@@ -46,7 +50,9 @@ export class PeerSubscription {
     this.frame = frame;
     this.#host = host;
     this.#tracked = frame.qos > 0;
-    this.#after = frame.since ?? host.office.last;
+    this.#firstOffset = host.office.last;
+    this.#began = host.clock.now();
+    this.#after = frame.since ?? this.#firstOffset;
     this.#catchingUp = frame.since !== undefined;
     if (!this.#catchingUp) host.office.retained(frame.topic, (message, offset) => host.send(message as Message, offset, frame.binary === true));
     this.#live = host.office.subscribe(frame.topic, (message, offset) => this.#take(message, offset));
@@ -55,9 +61,13 @@ export class PeerSubscription {
 
   /** The peer has that delivery. */
   acknowledge(msgid: string): boolean {
-    if (!this.#unacknowledged.delete(msgid)) return false;
-    if (this.#catchingUp) void this.#catchUp();
-    return true;
+    for (const { message, offset } of this.#unacknowledged.values()) {
+      if (message.msgid !== msgid) continue;
+      this.#unacknowledged.delete(offset);
+      if (this.#catchingUp) void this.#catchUp();
+      return true;
+    }
+    return false;
   }
 
   /** Sends again what has been unacknowledged for too long. */
@@ -90,7 +100,12 @@ export class PeerSubscription {
     this.#after = offset;
     const binary = this.frame.binary === true;
     if (!(live ? this.#host.sendLive(message, offset, binary) : this.#host.send(message, offset, binary))) return;
-    if (this.#tracked) this.#unacknowledged.set(message.msgid, { message, offset, sent: this.#host.clock.now() });
+    if (this.#tracked && message.qos > 0) this.#unacknowledged.set(offset, { message, offset, sent: this.#host.clock.now() });
+  }
+
+  /** A retained message of qos 0 passed at once when it was published, and came to the journal afterwards. */
+  #wasLive(message: Envelope, offset: number): boolean {
+    return message.qos === 0 && offset > this.#firstOffset && message.received >= this.#began;
   }
 
   async #catchUp(): Promise<void> {
@@ -115,7 +130,8 @@ export class PeerSubscription {
         let sent = 0;
         while (sent < entries.length && this.#host.hasRoom()) {
           const { message, offset } = entries[sent++]!;
-          this.#send(message as Message, offset, false);
+          if (this.#wasLive(message, offset)) this.#after = offset;
+          else this.#send(message as Message, offset, false);
         }
         if (sent === entries.length) {
           this.#after = until;
