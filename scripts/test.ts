@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { runChild } from "./test/child.ts";
 import { runDenoTests } from "./test/deno-tests.ts";
 import { runNodeTests } from "./test/node-tests.ts";
-import type { Notable, Outcome } from "./test/outcome.ts";
+import type { Outcome } from "./test/outcome.ts";
 
 const usage = `npm test -- [options] [part of a path …]
   --node     only on Node
@@ -30,7 +30,6 @@ async function main(): Promise<number> {
   const [onNode, onDeno] = values.node || values.deno ? [values.node, values.deno] : [true, true];
   const everything = positionals.length === 0 && onNode && onDeno;
   const node = nodeProgram();
-  const options = { cwd: root, timeout: 8 * minutes };
   const outcomes: Outcome[] = [];
   const part = async (name: string, work: () => Promise<Outcome>): Promise<void> => {
     const begun = performance.now();
@@ -40,10 +39,10 @@ async function main(): Promise<number> {
   };
 
   if (everything) await part("types", () => runOne("types", node, [join("node_modules", "typescript", "bin", "tsc")]));
-  if (onNode) await part("node", () => runNodeTests(node, files, options));
+  if (onNode) await part("node", () => runNodeTests(node, files, { cwd: root, timeout: 8 * minutes }));
   if (onDeno) {
     const deno = await denoProgram(node);
-    await part("deno", async () => withReasons(await runDenoTests(deno, files, options), outcomes));
+    await part("deno", async () => withReasons(await runDenoTests(deno, files, { cwd: root }), outcomes));
   }
   if (everything && existsSync(join(root, "bench", "main.ts"))) await part("bench", () => runOne("bench --quick", node, [join("bench", "main.ts"), "--quick"]));
 
@@ -76,9 +75,8 @@ function sum(numbers: readonly number[]): number {
 
 /** Deno does not report why a test is skipped; the same test on Node did. */
 function withReasons(outcome: Outcome, before: readonly Outcome[]): Outcome {
-  const known = before.flatMap(({ skips }) => skips);
-  const explain = ({ name, text }: Notable): Notable => ({ name, text: text ?? known.find((one) => one.name === name || one.name.endsWith(`: ${name}`))?.text });
-  return { ...outcome, skips: outcome.skips.map(explain) };
+  const known = new Map(before.flatMap(({ skips }) => skips).map(({ name, text }) => [name, text]));
+  return { ...outcome, skips: outcome.skips.map(({ name, text }) => ({ name, text: text ?? known.get(name) })) };
 }
 
 /** Every test file, relative to the root, in order. */

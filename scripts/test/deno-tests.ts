@@ -4,40 +4,58 @@ import { join } from "node:path";
 import { runChild } from "./child.ts";
 import type { Notable, Outcome } from "./outcome.ts";
 
-/** Runs test files with `deno test`, two at a time. */
-export async function runDenoTests(deno: string, files: readonly string[], options: { readonly cwd: string; readonly timeout: number }): Promise<Outcome> {
+const perFile = 240_000;
+
+/**
+ * Runs each test file with a `deno test` of its own, as `node --test` does, two at a time: within one process they would share the environment, which libraries change
+ * (node-opcua sets OPENSSL_CONF), and one that hangs could not be named.
+ */
+export async function runDenoTests(deno: string, files: readonly string[], options: { readonly cwd: string }): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), "busbar-deno-"));
-  const report = join(folder, "junit.xml");
+  const outcomes: Outcome[] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < files.length) {
+      const at = next++;
+      outcomes[at] = await runFile(deno, files[at]!, { cwd: options.cwd, report: join(folder, `${at}.xml`) });
+    }
+  };
   try {
-    const args = ["test", "-A", "--no-check", "--parallel", `--junit-path=${report}`, ...files];
-    const { code, stdout, stderr } = await runChild(deno, args, { ...options, env: { DENO_JOBS: "2" } });
-    const outcome = readReport(await readFile(report, "utf8").catch(() => ""), stdout);
-    if (outcome.failures.length > 0 || code === 0) return outcome;
-    return { ...outcome, failures: [{ name: "deno test", text: code === 124 ? `took longer than ${options.timeout / 1000} s\n${stdout.slice(-2000)}` : `ended with ${code}\n${stderr}${stdout.slice(-4000)}` }] };
+    await Promise.all([work(), work()]);
   } finally {
     await rm(folder, { recursive: true });
   }
+  return {
+    passed: outcomes.reduce((total, { passed }) => total + passed, 0),
+    failures: outcomes.flatMap(({ failures }) => failures),
+    skips: outcomes.flatMap(({ skips }) => skips),
+  };
 }
 
-/** Reads the JUnit report, and out of what was printed the errors outside of tests, which the report leaves out. */
-export function readReport(junit: string, printed: string): Outcome {
-  const cases = [...junit.matchAll(/<testcase name="([^"]*)" classname="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g)].map(([, name = "", file = "", body = ""]) => ({ name: unescape(name), file: unescape(file), body }));
+async function runFile(deno: string, file: string, options: { readonly cwd: string; readonly report: string }): Promise<Outcome> {
+  const { cwd, report } = options;
+  const { code, stdout, stderr } = await runChild(deno, ["test", "-A", "--no-check", `--junit-path=${report}`, file], { cwd, timeout: perFile });
+  const outcome = readReport(await readFile(report, "utf8").catch(() => ""), { file, printed: stdout });
+  if (outcome.failures.length > 0 || code === 0) return outcome;
+  return { ...outcome, failures: [{ name: file, text: code === 124 ? `took longer than ${perFile / 1000} s\n${stdout.slice(-2000)}` : `ended with ${code}\n${stderr}${stdout.slice(-4000)}` }] };
+}
+
+/** Reads the JUnit report of one file, and out of what was printed the errors outside of tests, which the report leaves out. */
+export function readReport(junit: string, { file, printed }: { readonly file: string; readonly printed: string }): Outcome {
+  const cases = [...junit.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g)].map(([, name = "", body = ""]) => ({ name: unescape(name), body }));
   const parents = new Set(cases.flatMap(({ name }) => prefixesOf(name)));
   let passed = 0;
   const failures: Notable[] = [];
   const skips: Notable[] = [];
-  for (const { name, file, body } of cases) {
+  for (const { name, body } of cases) {
     const failure = /<failure[^>]*>([\s\S]*?)<\/failure>/.exec(body)?.[1];
     if (parents.has(name) && (failure === undefined || /^\d+ test steps? failed\.$/.test(failure))) continue;
-    const title = file.startsWith("ext:") ? name : `${file.replace(/^\.\//, "")}: ${name}`; // a step of describe() does not know its file
-    if (failure !== undefined) failures.push({ name: title, text: unescape(failure) });
-    else if (body.includes("<skipped")) skips.push({ name: title, text: undefined });
+    if (failure !== undefined) failures.push({ name: `${file}: ${name}`, text: unescape(failure) });
+    else if (body.includes("<skipped")) skips.push({ name: `${file}: ${name}`, text: undefined });
     else passed++;
   }
-  for (const file of new Set([...printed.matchAll(/^(\S+) \(uncaught error\)$/gm)].map(([, file = ""]) => file))) {
-    const at = printed.indexOf(`${file} (uncaught error)`);
-    failures.push({ name: file.replace(/^\.\//, ""), text: printed.slice(at, at + 3000).split("\n\n")[0] });
-  }
+  const outside = printed.search(/^\S+ \(uncaught error\)$/m);
+  if (outside >= 0) failures.push({ name: file, text: printed.slice(outside).split("\n\n")[0] });
   return { passed, failures, skips };
 }
 
