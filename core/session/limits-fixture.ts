@@ -6,7 +6,7 @@ import { definePlugin } from "../plugin.ts";
 import { SessionsPort } from "../ports.ts";
 import { fakeClock, type FakeClock } from "../testkit/fake-clock.ts";
 import { openAuthority } from "../testkit/open-authority.ts";
-import { testPlugin, type TestGateway } from "../testkit/test-plugin.ts";
+import { testPlugin, type TestGateway, type TestPluginOptions } from "../testkit/test-plugin.ts";
 import type { SessionOptions, Sessions } from "./sessions.ts";
 
 /** The far side of one session: what it was told, and how its connection stands. */
@@ -32,8 +32,8 @@ export interface SessionsUnderTest extends AsyncDisposable {
   connect(options?: Partial<SessionOptions>): Peer;
 }
 
-/** Starts one. Its sessions are connections in memory, known beforehand as `d-1`. */
-export async function openSessions(settings: Partial<GatewaySettings> = {}): Promise<SessionsUnderTest> {
+/** Starts one. Its sessions are connections in memory, known beforehand as `d-1`. `plugins`: what else runs, by id. */
+export async function openSessions(settings: Partial<GatewaySettings> = {}, plugins: NonNullable<TestPluginOptions["plugins"]> = {}): Promise<SessionsUnderTest> {
   const clock = fakeClock();
   const listeners = new Set<() => void>();
   const rights: SessionsUnderTest["rights"] = {
@@ -59,7 +59,7 @@ export async function openSessions(settings: Partial<GatewaySettings> = {}): Pro
       sessions = ctx.needs.sessions;
     },
   });
-  const gateway = await testPlugin(listener, {}, { clock, authority, gateway: settings });
+  const gateway = await testPlugin(listener, {}, { clock, authority, gateway: settings, plugins });
   return {
     gateway, clock, rights,
     connect(options = {}) {

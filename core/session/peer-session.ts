@@ -2,7 +2,7 @@ import type { Credentials, Principal } from "../authority.ts";
 import type { Codec } from "../codec.ts";
 import { PrincipalBus } from "../delivery/create-bus.ts";
 import type { Message } from "../envelope.ts";
-import { BusbarError, errorCode, errorText } from "../errors.ts";
+import { BusbarError, errorCode, errorText, type ErrorCode } from "../errors.ts";
 import type { AckFrame, Frame, SubscribeFrame } from "../frame.ts";
 import { checkPattern, isId, isReservedId } from "../topic.ts";
 import { Inbox } from "./inbox.ts";
@@ -13,6 +13,8 @@ import { CloseCode, type Transport } from "./transport.ts";
 
 /** Frames held while the authority thinks. The transport is paused then, so no more come than one read of 64 KiB brings; the shortest, on TCP, have 3 bytes. */
 const maxHeld = 25_000;
+/** What a peer may be told (WIRE §2); anything else is for us to mend and for it to try again later. */
+const wireCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["BAD_FRAME", "FORBIDDEN", "OVERLOAD", "UNKNOWN_OFFSET", "TOO_LARGE", "DUPLICATE_REF"]);
 /** Invalid frames in a row that end a session (WIRE §2). */
 const maxBadFrames = 3;
 
@@ -36,6 +38,8 @@ export class PeerSession implements Session, SubscriptionHost {
   readonly #subscriptions = new Map<string, PeerSubscription>();
   readonly #buffer: number;
   readonly #disconnectSlow: boolean;
+  /** The device has to speak before it is told what waits. */
+  readonly #onInput: boolean;
   readonly #abort = new AbortController();
   #principal: Principal | undefined;
   #bus: PrincipalBus | undefined;
@@ -58,9 +62,12 @@ export class PeerSession implements Session, SubscriptionHost {
     this.inFlight = limits.inFlight ?? 100;
     this.redeliver = limits.redeliver ?? 10_000;
     this.#buffer = limits.buffer ?? 4 * 1024 * 1024;
+    this.#onInput = options.commands === "on-input";
     this.#disconnectSlow = (limits.slowConsumer ?? "disconnect") === "disconnect";
-    if (options.principal) this.#attach(options.principal);
-    else if (!options.trusted) {
+    if (options.principal) {
+      const { inbox } = this.#attach(options.principal);
+      if (!this.#onInput) queueMicrotask(() => inbox?.flush()); // when whoever opened the session holds it
+    } else if (!options.trusted) {
       this.#cancelAuth = services.clock.after(limits.authTimeout ?? 5000, () => this.#refuse("authTimeout", "no authentication in time"));
       if (options.credentials) this.#authenticate(options.credentials, undefined);
     }
@@ -178,8 +185,8 @@ export class PeerSession implements Session, SubscriptionHost {
         if (this.#state !== "open") return;
         const renewal = this.#principal !== undefined;
         if (renewal && principal.id !== this.#principal!.id) return this.#refuse("authFailed", "authentication failed");
-        if (renewal) this.#detach(principal.id);
-        this.#attach(principal);
+        if (renewal) this.#renew(principal);
+        else this.#attach(principal);
         answer?.();
         this.#identities.get(principal.id)?.inbox?.flush();
         this.#release();
@@ -198,12 +205,22 @@ export class PeerSession implements Session, SubscriptionHost {
     this.close(CloseCode[code], reason);
   }
 
-  #attach(principal: Principal): Identity {
+  /** The same peer with another token: it does not leave in between, and what was sent to it is not sent again. */
+  #renew(principal: Principal): void {
+    const { groups, user = false } = this.#principal!;
+    const same = user === (principal.user ?? false) && groups.join() === principal.groups.join();
+    const inbox = same ? this.#identities.get(principal.id)?.inbox : undefined;
+    if (!same) this.#detach(principal.id);
+    this.#attach(principal, inbox);
+    this.check(true); // it may grant less than the one before
+  }
+
+  #attach(principal: Principal, known?: Inbox): Identity {
     this.#cancelAuth?.();
     this.#cancelAuth = undefined;
     const bus = new PrincipalBus(this.#services, principal);
     const commands = this.options.commands ?? "push";
-    const inbox = principal.user || commands === "none" ? undefined : new Inbox(principal, this, this.#services, { push: commands === "push", answers: this.options.answers !== false });
+    const inbox = known ?? (principal.user || commands === "none" ? undefined : new Inbox(principal, this, this.#services, { push: commands === "push", answers: this.options.answers !== false }));
     const identity: Identity = { bus, inbox };
     this.#identities.set(principal.id, identity);
     if (!this.options.trusted) {
@@ -264,6 +281,7 @@ export class PeerSession implements Session, SubscriptionHost {
     if (!this.#withinRate()) return;
     bus.admit(message);
     this.lastSeen = message.received;
+    if (this.#onInput && this.#bus !== undefined) this.#identities.get(bus.principal.id)?.inbox?.flush();
     const { office } = this.#services;
     if (message.qos === 0) {
       if (!office.publish(message)) this.#wait();
@@ -371,7 +389,7 @@ export class PeerSession implements Session, SubscriptionHost {
       this.#services.audit.write("refused", { ...this.#who(), reason: errorText(error) });
     }
     if (!known) this.#services.log.error("session failed on a frame", { ...this.#who(), error });
-    this.#say({ kind: "error", code: code === "IO" || code === "CLOSED" ? "OVERLOAD" : code, message: known && code !== "IO" ? error.message : "internal error", msgid: msgid || undefined, ref });
+    this.#say({ kind: "error", code: wireCodes.has(code) ? code : "OVERLOAD", message: known && code !== "IO" ? error.message : "internal error", msgid: msgid || undefined, ref });
   }
 
   #badFrame(error: unknown, frame: Frame | undefined): void {
