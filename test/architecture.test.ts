@@ -112,7 +112,7 @@ test("core imports no plugin, and no plugin imports another", () => {
 
 test("packages import only what their package.json names; tests may use what the workspace has", () => {
   const manifests = new Map(packages.map((folder): [string, Manifest] => [folder, readJson(`${folder}/package.json`)]));
-  const dependencies = [workspace.devDependencies, ...[...manifests.values()].map((manifest) => manifest.dependencies)];
+  const dependencies = [workspace.devDependencies, ...[...manifests.values()].flatMap((manifest) => [manifest.dependencies, manifest.devDependencies])];
   const installed = new Set([...[...manifests.values()].map(({ name }) => name), ...dependencies.flatMap((names) => Object.keys(names ?? {}))]);
   assertNone(
     source.flatMap((file) => {

@@ -42,7 +42,9 @@ export default defineCommand({
     process.once("SIGINT", interrupt).once("SIGTERM", interrupt); // a second one ends it at once
     let reported: string | undefined;
     let ready = false;
+    let last = began;
     const report = (): void => {
+      last = performance.now();
       const counts = fleet.counts();
       const error = fleet.lastError();
       const seconds = Math.round((performance.now() - began) / 100) / 10;
@@ -53,7 +55,7 @@ export default defineCommand({
     const stopReports = systemClock.every(1000, report);
     await systemClock.sleep(options.duration ?? 2 ** 31 - 1, interrupted.signal).catch(() => {});
     stopReports();
-    report();
+    if (performance.now() - last > 300) report();
     await Promise.race([fleet.stop(), systemClock.sleep(2000)]);
     if (!ready) throw new Failure(69, [`busbar: sim: no device could connect to ${access.url.href}${reported === undefined ? "" : `: ${oneLine(reported)}`}`]);
     return 0;
