@@ -56,6 +56,7 @@ export default defineCommand({
     await systemClock.sleep(options.duration ?? 2 ** 31 - 1, interrupted.signal).catch(() => {});
     stopReports();
     if (performance.now() - last > 300) report();
+    ready ||= fleet.counts().connected > 0;
     await Promise.race([fleet.stop(), systemClock.sleep(2000)]);
     if (!ready) throw new Failure(69, [`busbar: sim: no device could connect to ${access.url.href}${reported === undefined ? "" : `: ${oneLine(reported)}`}`]);
     return 0;
