@@ -6,6 +6,8 @@ interface Node<T> {
   readonly below: Set<T>;
 }
 
+const nobody: readonly never[] = [];
+
 const createNode = <T>(): Node<T> => ({ children: new Map(), here: new Set(), below: new Set() });
 
 /**
@@ -69,8 +71,9 @@ export class TopicIndex<T> {
   match(topic: string): readonly T[] {
     const known = this.#cache.get(topic);
     if (known) return known;
-    const found: T[] = [];
+    let found: T[] = [];
     collect(this.#root, topic.split("/"), 0, found);
+    if (found.length === 0) found = nobody as never[]; // most topics of a large site: they share one array
     if (this.#cache.size >= this.#cacheLimit) this.#cache = new Map();
     this.#cache.set(topic, found);
     return found;

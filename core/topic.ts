@@ -17,9 +17,12 @@ export function isId(text: string): boolean {
   return text.length <= 256 && idPattern.test(text) && !/(?:^|\/)\.\.?(?:\/|$)/.test(text);
 }
 
-/** Whether `text` is a message type: `[a-z][a-z0-9-]{0,31}` (WIRE §1). */
+/** Words of the session that an envelope on a JSON session could not be told from (WIRE §2). */
+const sessionWords: ReadonlySet<string> = new Set(["auth", "batch", "error", "ping", "pong", "subscribe", "subscribed", "unsubscribe", "unsubscribed"]);
+
+/** Whether `text` is a message type: `[a-z][a-z0-9-]{0,31}` (WIRE §1), and not a word that means something else on a JSON session (WIRE §2). */
 export function isType(text: string): boolean {
-  return typePattern.test(text);
+  return typePattern.test(text) && !sessionWords.has(text);
 }
 
 /** Whether `text` is a topic filter of MQTT 5.0 §4.7: levels joined by `/`, `+` and `#` each alone in a level, `#` only at the end; 1–512 bytes, at most 32 levels. */

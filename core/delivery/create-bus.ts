@@ -38,7 +38,7 @@ export function createBus(context: BusContext, id: string, log?: Log): Bus {
 export class PrincipalBus implements Bus {
   readonly principal: Principal;
   readonly #context: BusContext;
-  #allowed = new Map<string, boolean>();
+  #allowed: Map<string, boolean> | undefined;
   #type = "";
   #from = "";
   #to = "";
@@ -51,7 +51,7 @@ export class PrincipalBus implements Bus {
 
   /** Drops the cached rights; to be called when the authority changes. */
   recheck(): void {
-    this.#allowed = new Map();
+    this.#allowed = undefined;
     this.#topic = "";
   }
 
@@ -127,10 +127,10 @@ export class PrincipalBus implements Bus {
 
   #may(action: "publish" | "subscribe", topic: string): boolean {
     const key = action === "publish" ? topic : "?" + topic;
-    const known = this.#allowed.get(key);
+    const known = this.#allowed?.get(key);
     if (known !== undefined) return known;
     const allowed = this.#context.authority().can(this.principal, action, topic);
-    if (this.#allowed.size >= 1000) this.#allowed.clear();
+    if (this.#allowed === undefined || this.#allowed.size >= 1000) this.#allowed = new Map();
     this.#allowed.set(key, allowed);
     return allowed;
   }

@@ -200,7 +200,11 @@ class GatewayKernel implements Kernel {
     if (!slot?.filled) this.#slot(JournalPort.name).fill(createMemoryJournal({ limit: gateway.memoryJournalLimit }));
     const journal = this.#slot(JournalPort.name).proxy as Journal;
     await this.#commands.rebuild(journal);
-    for (const pattern of ["command/#", "ack/#"]) this.#office.subscribe(pattern, (message) => this.#follow(message));
+    this.#office.subscribe("command/#", (message, offset) => {
+      this.#follow(message);
+      this.#sessions.command(message, offset);
+    });
+    this.#office.subscribe("ack/#", (message) => this.#follow(message));
     await this.#office.open(journal);
     this.#audit.write("started", { config: this.#config.file, plugins: [...this.#instances.keys()] });
     this.#sessions.start();

@@ -1,12 +1,16 @@
 import type { Principal } from "../authority.ts";
-import type { Subscription } from "../bus.ts";
 import type { Envelope, Message } from "../envelope.ts";
 import { speaksFor } from "../topic.ts";
 import type { PeerSession } from "./peer-session.ts";
 import type { SessionServices } from "./session-services.ts";
 
-/** How commands reach the device. */
+/** Commands remembered as sent on one connection. */
+const maxSent = 10_000;
+
+/** Where an inbox belongs, and how commands reach its device. */
 export interface InboxOptions {
+  readonly session: PeerSession;
+  readonly services: SessionServices;
   /** At once, or only when the device has spoken. */
   readonly push: boolean;
   /** Whether the protocol can answer a command. */
@@ -19,47 +23,44 @@ export interface InboxOptions {
  */
 export class Inbox {
   readonly #principal: Principal;
-  readonly #session: PeerSession;
-  readonly #services: SessionServices;
   readonly #options: InboxOptions;
-  readonly #subscriptions: readonly Subscription[];
   /** Commands that were sent on this connection. */
-  readonly #sent = new Set<Envelope>();
+  #sent: Set<Envelope> | undefined;
   #flushed = false;
 
-  constructor(principal: Principal, session: PeerSession, services: SessionServices, options: InboxOptions) {
+  constructor(principal: Principal, options: InboxOptions) {
     this.#principal = principal;
-    this.#session = session;
-    this.#services = services;
     this.#options = options;
-    const patterns = options.push ? [`command/${principal.id}/#`, "command/all", ...principal.groups.map((group) => `command/group/${group}`)] : [];
-    this.#subscriptions = patterns.map((pattern) => services.office.subscribe(pattern, (message, offset) => this.#push(message, offset, true)));
+  }
+
+  /** Takes a command as it passes on the bus. */
+  pass(message: Envelope, offset: number | undefined): void {
+    if (this.#options.push) this.#send(message, offset, true);
   }
 
   /** Sends what waits for the device: once at the start, or, where the device has to speak first, whenever it has. */
   flush(): void {
-    if (this.#options.push && this.#flushed) return;
+    const { push, services } = this.#options;
+    if (push && this.#flushed) return;
     this.#flushed = true;
-    for (const message of this.#services.commands.waiting(this.#principal.id)) {
-      if (!this.#sent.has(message)) this.#push(message, undefined, false);
+    for (const message of services.commands.waiting(this.#principal.id)) {
+      if (!this.#sent?.has(message)) this.#send(message, undefined, false);
     }
   }
 
-  close(): void {
-    for (const subscription of this.#subscriptions) subscription.close();
+  #send(message: Envelope, offset: number | undefined, live: boolean): void {
+    const { session, services, answers } = this.#options;
+    if (message.expires !== undefined && message.expires <= services.clock.now()) return;
+    if (session.options.codec.encodeMessage(message as Message, offset) === undefined) return this.#unsayable(message);
+    if (!(live ? session.sendLive(message as Message, offset, false) : session.send(message as Message, offset, false))) return;
+    this.#sent ??= new Set();
+    if (message.qos > 0 && this.#sent.size < maxSent) this.#sent.add(message);
+    services.commands.sent(message, !answers);
   }
 
   /** A command that the device's protocol has no words for will never be done. */
   #unsayable(message: Envelope): void {
     if (message.qos === 0 || !speaksFor(this.#principal.id, message.to)) return;
-    this.#services.answer(message, this.#principal, { msgid: message.msgid, status: "error", result: "the device's protocol cannot say this command" });
-  }
-
-  #push(message: Envelope, offset: number | undefined, live: boolean): void {
-    if (message.expires !== undefined && message.expires <= this.#services.clock.now()) return;
-    if (this.#session.options.codec.encodeMessage(message as Message, offset) === undefined) return this.#unsayable(message);
-    if (!(live ? this.#session.sendLive(message as Message, offset, false) : this.#session.send(message as Message, offset, false))) return;
-    if (message.qos > 0 && this.#sent.size < 10_000) this.#sent.add(message);
-    this.#services.commands.sent(message, !this.#options.answers);
+    this.#options.services.answer(message, this.#principal, { msgid: message.msgid, status: "error", result: "the device's protocol cannot say this command" });
   }
 }

@@ -1,18 +1,19 @@
 import type { Credentials, Principal } from "../authority.ts";
 import type { Codec } from "../codec.ts";
 import { PrincipalBus } from "../delivery/create-bus.ts";
-import type { Message } from "../envelope.ts";
+import type { Envelope, Message } from "../envelope.ts";
 import { BusbarError, errorCode, errorText, type ErrorCode } from "../errors.ts";
 import type { AckFrame, Frame, SubscribeFrame } from "../frame.ts";
-import { checkPattern, isId, isReservedId } from "../topic.ts";
+import { isId, isReservedId } from "../topic.ts";
 import { Inbox } from "./inbox.ts";
-import { PeerSubscription, type SubscriptionHost } from "./peer-subscription.ts";
+import { Login } from "./login.ts";
+import type { PeerSubscription, SubscriptionHost } from "./peer-subscription.ts";
+import { PeerSubscriptions } from "./peer-subscriptions.ts";
+import { RateWindow } from "./rate-window.ts";
 import type { SessionServices } from "./session-services.ts";
 import type { Session, SessionOptions } from "./sessions.ts";
 import { CloseCode, type Transport } from "./transport.ts";
 
-/** Frames held while the authority thinks. The transport is paused then, so no more come than one read of 64 KiB brings; the shortest, on TCP, have 3 bytes. */
-const maxHeld = 25_000;
 /** What a peer may be told (WIRE §2); anything else is for us to mend and for it to try again later. */
 const wireCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["BAD_FRAME", "FORBIDDEN", "OVERLOAD", "UNKNOWN_OFFSET", "TOO_LARGE", "DUPLICATE_REF"]);
 /** Invalid frames in a row that end a session (WIRE §2). */
@@ -24,33 +25,28 @@ interface Identity {
   readonly inbox: Inbox | undefined;
 }
 
-/** The one implementation of Session; see there. The order of the methods is that of a session's life. */
+/** The one implementation of Session; see there. Ten thousand of them wait most of the time: what is not always needed is made when it is. */
 export class PeerSession implements Session, SubscriptionHost {
   readonly id: string;
   readonly since: number;
   readonly transport: Transport;
   readonly options: SessionOptions;
-  readonly inFlight: number;
-  readonly redeliver: number;
   lastSeen: number;
   readonly #services: SessionServices;
-  readonly #identities = new Map<string, Identity>();
-  readonly #subscriptions = new Map<string, PeerSubscription>();
   readonly #buffer: number;
-  readonly #disconnectSlow: boolean;
-  /** The device has to speak before it is told what waits. */
-  readonly #onInput: boolean;
-  readonly #abort = new AbortController();
-  #principal: Principal | undefined;
-  #bus: PrincipalBus | undefined;
+  readonly #rate: RateWindow | undefined;
+  /** Who has logged in. */
+  #own: Identity | undefined;
+  /** Who speaks through a trusted connection. */
+  #vouched: Map<string, Identity> | undefined;
+  #subscriptions: PeerSubscriptions | undefined;
+  #login: Login | undefined;
   #cancelAuth: (() => void) | undefined;
-  #held: (() => void)[] | undefined;
+  /** Ends the wait for the journal. */
+  #waiting: AbortController | undefined;
   #state: "open" | "closing" | "ended" = "open";
   #badFrames = 0;
-  #paused = false;
   #lastDispatch = 0;
-  #windowStart = 0;
-  #windowCount = 0;
 
   constructor(id: string, transport: Transport, options: SessionOptions, services: SessionServices) {
     this.id = id;
@@ -58,31 +54,20 @@ export class PeerSession implements Session, SubscriptionHost {
     this.options = options;
     this.#services = services;
     this.since = this.lastSeen = services.clock.now();
-    const limits = options.limits ?? {};
-    this.inFlight = limits.inFlight ?? 100;
-    this.redeliver = limits.redeliver ?? 10_000;
-    this.#buffer = limits.buffer ?? 4 * 1024 * 1024;
-    this.#onInput = options.commands === "on-input";
-    this.#disconnectSlow = (limits.slowConsumer ?? "disconnect") === "disconnect";
+    const { buffer = 4 * 1024 * 1024, rate = 0, authTimeout = 5000 } = options.limits ?? {};
+    this.#buffer = buffer;
+    this.#rate = rate > 0 ? new RateWindow(rate, services.clock) : undefined;
     if (options.principal) {
       const { inbox } = this.#attach(options.principal);
-      if (!this.#onInput) queueMicrotask(() => inbox?.flush()); // when whoever opened the session holds it
+      if (options.commands !== "on-input") queueMicrotask(() => inbox?.flush()); // when whoever opened the session holds it
     } else if (!options.trusted) {
-      this.#cancelAuth = services.clock.after(limits.authTimeout ?? 5000, () => this.#refuse("authTimeout", "no authentication in time"));
+      this.#cancelAuth = services.clock.after(authTimeout, () => this.#refuse("authTimeout", "no authentication in time"));
       if (options.credentials) this.#authenticate(options.credentials, undefined);
     }
   }
 
-  get office() {
-    return this.#services.office;
-  }
-
-  get clock() {
-    return this.#services.clock;
-  }
-
   get principal(): Principal | undefined {
-    return this.#principal;
+    return this.#own?.bus.principal;
   }
 
   receive(bytes: Uint8Array, start: number, end: number, codec: Codec = this.options.codec): void {
@@ -95,8 +80,8 @@ export class PeerSession implements Session, SubscriptionHost {
       else this.#badFrame(error, undefined);
       return;
     }
-    if (this.#held !== undefined) return this.#hold(frame);
-    this.#frames(frame, codec);
+    if (this.#login === undefined) this.#frames(frame, codec);
+    else if (!this.#login.hold(() => this.#frames(frame, codec))) this.close(CloseCode.rateLimit, "too many frames before authentication");
   }
 
   fail(error: unknown): void {
@@ -124,28 +109,44 @@ export class PeerSession implements Session, SubscriptionHost {
 
   /** About once a second, and when rights may have changed: ends what no longer stands, repeats what is unacknowledged. */
   check(rightsChanged: boolean): void {
-    const now = this.clock.now();
     const authority = this.#services.authority();
-    for (const [id, { bus }] of this.#identities) {
+    for (const { bus } of this.#identities()) {
       if (authority.stands(bus.principal)) {
         if (rightsChanged) bus.recheck();
-      } else if (this.options.trusted) this.#detach(id);
+      } else if (this.options.trusted) this.#detach(bus.principal.id);
       else return this.#refuse("authFailed", "authentication has expired or was revoked");
     }
-    for (const [key, subscription] of this.#subscriptions) {
-      subscription.repeat(now);
-      if (!rightsChanged) continue;
-      try {
-        this.#bus?.checkSubscribe(subscription.frame.topic);
-      } catch (error) {
-        subscription.close();
-        this.#subscriptions.delete(key);
-        this.#sayError(error, undefined, subscription.frame.ref);
-      }
-    }
+    this.#subscriptions?.repeat(this.clock.now());
+    if (rightsChanged && this.#own) this.#subscriptions?.recheck(this.#own.bus, (error, ref) => this.#sayError(error, undefined, ref));
   }
 
-  // Sending: what inboxes and subscriptions call.
+  /** A command for one of the devices that speak through this session, as it passes on the bus. */
+  command(id: string, message: Envelope, offset: number | undefined): void {
+    const identity = this.#own ?? this.#vouched?.get(id);
+    identity?.inbox?.pass(message, offset);
+  }
+
+  // What inboxes and subscriptions use: see SubscriptionHost.
+
+  get office() {
+    return this.#services.office;
+  }
+
+  get clock() {
+    return this.#services.clock;
+  }
+
+  get open(): boolean {
+    return this.#state === "open";
+  }
+
+  get inFlight(): number {
+    return this.options.limits?.inFlight ?? 100;
+  }
+
+  get redeliver(): number {
+    return this.options.limits?.redeliver ?? 10_000;
+  }
 
   send(message: Message, offset: number | undefined, binary: boolean): boolean {
     if (this.#state !== "open") return false;
@@ -168,35 +169,29 @@ export class PeerSession implements Session, SubscriptionHost {
     return this.transport.buffered() < this.#buffer / 4;
   }
 
-  failed(subscription: PeerSubscription, error: unknown): void {
-    subscription.close();
-    this.#subscriptions.delete(keyOf(subscription.frame));
-    this.#sayError(error, undefined, subscription.frame.ref);
+  failed({ frame }: PeerSubscription, error: unknown): void {
+    this.#subscriptions?.remove(frame);
+    this.#sayError(error, undefined, frame.ref);
   }
 
-  // Authentication.
+  // Who it is.
 
   #authenticate(credentials: Credentials, answer: (() => void) | undefined): void {
-    this.#held ??= [];
-    this.#pause();
-    const { remote } = this.transport;
-    this.#services.authority().authenticate(credentials, { remote, signal: this.#abort.signal }).then(
-      (principal) => {
-        if (this.#state !== "open") return;
-        const renewal = this.#principal !== undefined;
-        if (renewal && principal.id !== this.#principal!.id) return this.#refuse("authFailed", "authentication failed");
-        if (renewal) this.#renew(principal);
-        else this.#attach(principal);
-        answer?.();
-        this.#identities.get(principal.id)?.inbox?.flush();
-        this.#release();
-      },
-      (error: unknown) => {
-        this.#services.log.warn("authentication failed", { ...this.#who(), error });
-        this.#services.audit.write("login-failed", { ...this.#who(), ...(credentials.kind === "token" && credentials.id !== undefined ? { claimed: credentials.id.slice(0, 256) } : {}) });
-        this.#refuse("authFailed", "authentication failed");
-      },
-    );
+    const accepted = (principal: Principal): void => {
+      if (this.#own === undefined) this.#attach(principal);
+      else if (principal.id === this.#own.bus.principal.id) this.#renew(principal);
+      else return this.#refuse("authFailed", "authentication failed");
+      answer?.();
+      this.#own?.inbox?.flush();
+      this.#release();
+    };
+    const refused = (error: unknown): void => {
+      this.#services.log.warn("authentication failed", { ...this.#who(), error });
+      this.#services.audit.write("login-failed", { ...this.#who(), ...(credentials.kind === "token" && credentials.id !== undefined ? { claimed: credentials.id.slice(0, 256) } : {}) });
+      this.#refuse("authFailed", "authentication failed");
+    };
+    this.transport.pause();
+    this.#login = new Login(credentials, { remote: this.transport.remote, accepted, refused }, this.#services);
   }
 
   #refuse(code: "authTimeout" | "authFailed", reason: string): void {
@@ -207,9 +202,9 @@ export class PeerSession implements Session, SubscriptionHost {
 
   /** The same peer with another token: it does not leave in between, and what was sent to it is not sent again. */
   #renew(principal: Principal): void {
-    const { groups, user = false } = this.#principal!;
+    const { groups, user = false } = this.#own!.bus.principal;
     const same = user === (principal.user ?? false) && groups.join() === principal.groups.join();
-    const inbox = same ? this.#identities.get(principal.id)?.inbox : undefined;
+    const inbox = same ? this.#own!.inbox : undefined;
     if (!same) this.#detach(principal.id);
     this.#attach(principal, inbox);
     this.check(true); // it may grant less than the one before
@@ -218,39 +213,35 @@ export class PeerSession implements Session, SubscriptionHost {
   #attach(principal: Principal, known?: Inbox): Identity {
     this.#cancelAuth?.();
     this.#cancelAuth = undefined;
-    const bus = new PrincipalBus(this.#services, principal);
-    const commands = this.options.commands ?? "push";
-    const inbox = known ?? (principal.user || commands === "none" ? undefined : new Inbox(principal, this, this.#services, { push: commands === "push", answers: this.options.answers !== false }));
-    const identity: Identity = { bus, inbox };
-    this.#identities.set(principal.id, identity);
-    if (!this.options.trusted) {
-      this.#principal = principal;
-      this.#bus = bus;
-    }
+    const { commands = "push", answers = true, trusted } = this.options;
+    const inbox = known ?? (principal.user || commands === "none" ? undefined : new Inbox(principal, { session: this, services: this.#services, push: commands === "push", answers }));
+    const identity: Identity = { bus: new PrincipalBus(this.#services, principal), inbox };
+    if (trusted) (this.#vouched ??= new Map()).set(principal.id, identity);
+    else this.#own = identity;
     this.#services.attached(this, principal);
     return identity;
   }
 
   #detach(id: string): void {
-    const identity = this.#identities.get(id);
+    const identity = this.#own ?? this.#vouched?.get(id);
     if (!identity) return;
-    this.#identities.delete(id);
-    identity.inbox?.close();
+    if (this.#own) this.#own = undefined;
+    else this.#vouched?.delete(id);
     this.#services.detached(this, identity.bus.principal);
   }
 
-  #hold(frame: Frame | readonly Frame[]): void {
-    if (this.#held!.length >= maxHeld) return this.close(CloseCode.rateLimit, "too many frames before authentication");
-    this.#held!.push(() => this.#frames(frame, this.options.codec));
+  #identities(): readonly Identity[] {
+    return this.#own ? [this.#own] : this.#vouched ? [...this.#vouched.values()] : [];
   }
 
+  /** Goes on with what the peer has said since it began to log in. */
   #release(): void {
-    const held = this.#held ?? [];
-    this.#held = undefined;
+    const held = this.#login!.take();
+    this.#login = undefined;
     for (let at = 0; at < held.length; at++) {
       if (this.#state !== "open") return;
-      if (this.#held !== undefined) { // one of them was another auth frame
-        (this.#held as (() => void)[]).push(...held.slice(at));
+      if (this.#login !== undefined) { // one of them was another auth frame
+        for (const say of held.slice(at)) (this.#login as Login).hold(say);
         return;
       }
       held[at]!();
@@ -258,7 +249,7 @@ export class PeerSession implements Session, SubscriptionHost {
     this.#resume();
   }
 
-  // Frames.
+  // What it says.
 
   #frames(frame: Frame | readonly Frame[], codec: Codec): void {
     if (!("kind" in frame)) {
@@ -276,12 +267,12 @@ export class PeerSession implements Session, SubscriptionHost {
   }
 
   #message(message: Message, codec: Codec): void {
-    const bus = this.#bus ?? this.#trustedBus(message, codec);
-    if (bus === undefined) return this.#refuse("authTimeout", "the first frame must be auth");
+    const identity = this.#own ?? this.#vouch(message, codec);
+    if (identity === undefined) return this.#refuse("authTimeout", "the first frame must be auth");
     if (!this.#withinRate()) return;
-    bus.admit(message);
+    identity.bus.admit(message);
     this.lastSeen = message.received;
-    if (this.#onInput && this.#bus !== undefined) this.#identities.get(bus.principal.id)?.inbox?.flush();
+    if (this.options.commands === "on-input") identity.inbox?.flush();
     const { office } = this.#services;
     if (message.qos === 0) {
       if (!office.publish(message)) this.#wait();
@@ -299,7 +290,7 @@ export class PeerSession implements Session, SubscriptionHost {
     if (frame.kind === "auth") {
       return this.#authenticate({ kind: "token", token: frame.token, id: frame.deviceId || undefined }, () => this.#say({ kind: "auth_response", status: "success", timestamp: this.clock.now() }));
     }
-    if (this.#bus === undefined && !(this.options.trusted && frame.kind === "ack")) return this.#refuse("authTimeout", "the first frame must be auth");
+    if (this.#own === undefined && !(this.options.trusted && frame.kind === "ack")) return this.#refuse("authTimeout", "the first frame must be auth");
     if (!this.#withinRate()) return;
     switch (frame.kind) {
       case "batch":
@@ -308,7 +299,8 @@ export class PeerSession implements Session, SubscriptionHost {
       case "subscribe":
         return this.#subscribe(frame);
       case "unsubscribe":
-        return this.#unsubscribe(frame.topic, frame.ref);
+        this.#subscriptions?.remove(frame);
+        return this.#say({ kind: "unsubscribed", topic: frame.topic, ref: frame.ref });
       case "ack":
         return this.#acknowledge(frame);
       case "ping":
@@ -320,58 +312,39 @@ export class PeerSession implements Session, SubscriptionHost {
     }
   }
 
-  #trustedBus(message: Message, codec: Codec): PrincipalBus | undefined {
+  /** The device that speaks in this message, on a connection whose listener vouches for whoever does. */
+  #vouch(message: Message, codec: Codec): Identity | undefined {
     const { trusted, limits } = this.options;
     if (trusted === undefined) return undefined;
     const id = codec.identity?.(message) ?? message.from;
-    let identity = this.#identities.get(id);
-    if (identity === undefined) {
-      if (!isId(id) || isReservedId(id)) throw new BusbarError("BAD_FRAME", `Cannot speak as ${JSON.stringify(id.slice(0, 80))}: it is no id, or a reserved one`);
-      if (this.#identities.size >= (limits?.identities ?? 1000)) throw new BusbarError("OVERLOAD", `Cannot speak for another device: ${this.#identities.size} speak through this connection already`);
-      identity = this.#attach({ id, roles: trusted.roles, groups: trusted.groups ?? [] });
-    }
+    const known = this.#vouched?.get(id);
+    if (known) return known;
+    if (!isId(id) || isReservedId(id)) throw new BusbarError("BAD_FRAME", `Cannot speak as ${JSON.stringify(id.slice(0, 80))}: it is no id, or a reserved one`);
+    const count = this.#vouched?.size ?? 0;
+    if (count >= (limits?.identities ?? 1000)) throw new BusbarError("OVERLOAD", `Cannot speak for another device: ${count} speak through this connection already`);
+    const identity = this.#attach({ id, roles: trusted.roles, groups: trusted.groups ?? [] });
     identity.inbox?.flush();
-    return identity.bus;
+    return identity;
   }
 
   #subscribe(frame: SubscribeFrame): void {
-    checkPattern(frame.topic);
-    this.#bus!.checkSubscribe(frame.topic);
-    const key = keyOf(frame);
-    const known = this.#subscriptions.get(key);
-    if (known && frame.ref !== undefined) throw new BusbarError("DUPLICATE_REF", `Cannot subscribe: the ref ${JSON.stringify(frame.ref.slice(0, 80))} is in use`);
-    const limit = this.options.limits?.subscriptions ?? 100;
-    if (!known && this.#subscriptions.size >= limit) throw new BusbarError("OVERLOAD", `Cannot subscribe: the session has ${limit} subscriptions, the most it may have`);
-    const { office } = this.#services;
-    if (frame.since !== undefined) {
-      const { first, last } = office.journal?.bounds() ?? { first: 1, last: 0 };
-      if (frame.since > last || frame.since < first - 1) throw new BusbarError("UNKNOWN_OFFSET", `Cannot resume after offset ${frame.since}: the journal holds ${first} to ${last}`);
-    }
-    known?.close();
-    this.#say({ kind: "subscribed", topic: frame.topic, ref: frame.ref, offset: frame.since ?? office.last });
-    const subscription = new PeerSubscription(frame, this);
-    if (this.#state === "open") this.#subscriptions.set(key, subscription);
-    else subscription.close(); // its retained values were too many for the peer
-  }
-
-  #unsubscribe(topic: string, ref: string | undefined): void {
-    const key = ref ?? topic;
-    this.#subscriptions.get(key)?.close();
-    this.#subscriptions.delete(key);
-    this.#say({ kind: "unsubscribed", topic, ref });
+    this.#subscriptions ??= new PeerSubscriptions(this, this.options.limits?.subscriptions ?? 100);
+    const begin = this.#subscriptions.admit(frame, this.#own!.bus);
+    this.#say({ kind: "subscribed", topic: frame.topic, ref: frame.ref, offset: frame.since ?? this.office.last });
+    begin();
   }
 
   #acknowledge(frame: AckFrame): void {
-    for (const subscription of this.#subscriptions.values()) subscription.acknowledge(frame.msgid);
+    this.#subscriptions?.acknowledge(frame.msgid);
     if (frame.status === undefined && frame.payload === undefined) return;
-    for (const { bus } of this.#identities.values()) {
+    for (const { bus } of this.#identities()) {
       const { principal } = bus;
       const command = this.#services.commands.unanswered(frame.msgid, principal.id, principal.groups);
       if (command) return this.#services.answer(command, principal, { msgid: frame.msgid, status: frame.status ?? "ok", ...(frame.payload === undefined ? {} : { result: frame.payload }) });
     }
   }
 
-  // Answers and limits.
+  // What it is told, and its limits.
 
   #say(frame: Exclude<Frame, Message>): void {
     if (this.#state !== "open") return;
@@ -398,7 +371,7 @@ export class PeerSession implements Session, SubscriptionHost {
     if (this.#badFrames >= maxBadFrames) this.close(CloseCode.protocolError, `${maxBadFrames} invalid frames in a row`);
   }
 
-  #slow(disconnect = this.#disconnectSlow): boolean {
+  #slow(disconnect = this.options.limits?.slowConsumer !== "drop-newest"): boolean {
     this.#services.dropped("slow-consumer");
     if (disconnect) {
       this.#services.log.warn("connection ended: it does not read fast enough", { ...this.#who(), buffered: this.transport.buffered() });
@@ -408,51 +381,40 @@ export class PeerSession implements Session, SubscriptionHost {
   }
 
   #withinRate(): boolean {
-    const rate = this.options.limits?.rate ?? 0;
-    if (rate === 0) return true;
-    const now = this.clock.now();
-    if (now - this.#windowStart >= 1000) {
-      this.#windowStart = now;
-      this.#windowCount = 0;
-    }
-    if (++this.#windowCount <= rate) return true;
+    if (this.#rate === undefined || this.#rate.admit()) return true;
     this.#services.refused("rate limit");
-    this.close(CloseCode.rateLimit, `more than ${rate} messages a second`);
+    this.close(CloseCode.rateLimit, `more than ${this.options.limits?.rate} messages a second`);
     return false;
   }
 
+  /** Stops reading until the journal has caught up. */
   #wait(): void {
-    if (this.#paused) return;
-    this.#pause();
-    this.#services.office.ready(this.#abort.signal).then(() => this.#resume(), () => {});
-  }
-
-  #pause(): void {
-    this.#paused = true;
+    if (this.#waiting !== undefined) return;
+    this.#waiting = new AbortController();
     this.transport.pause();
+    this.#services.office.ready(this.#waiting.signal).then(
+      () => {
+        this.#waiting = undefined;
+        this.#resume();
+      },
+      () => {}, // the session has ended
+    );
   }
 
   #resume(): void {
-    if (!this.#paused || this.#held !== undefined || this.#state !== "open") return;
-    this.#paused = false;
-    this.transport.resume();
+    if (this.#login === undefined && this.#waiting === undefined && this.#state === "open") this.transport.resume();
   }
 
   #end(): void {
     this.#cancelAuth?.();
-    this.#abort.abort();
-    for (const subscription of this.#subscriptions.values()) subscription.close();
-    this.#subscriptions.clear();
-    for (const id of [...this.#identities.keys()]) this.#detach(id);
+    this.#login?.end();
+    this.#waiting?.abort();
+    this.#subscriptions?.close();
+    for (const { bus } of this.#identities()) this.#detach(bus.principal.id);
     this.#services.closed(this);
   }
 
   #who(): Readonly<Record<string, unknown>> {
-    return { transport: this.transport.kind, remote: this.transport.remote, ...(this.#principal && { id: this.#principal.id }) };
+    return { transport: this.transport.kind, remote: this.transport.remote, ...(this.principal && { id: this.principal.id }) };
   }
-}
-
-/** A peer's own name for a subscription, or else its topic: subscribing to the same topic again replaces (MQTT 3.1.1 §3.8.4). */
-function keyOf(frame: SubscribeFrame): string {
-  return frame.ref ?? frame.topic;
 }

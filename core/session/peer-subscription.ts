@@ -8,6 +8,8 @@ import type { SubscribeFrame } from "../frame.ts";
 export interface SubscriptionHost {
   readonly office: PostOffice;
   readonly clock: Clock;
+  /** Whether the session goes on. */
+  readonly open: boolean;
   /** Hands a message to the transport. Returns false when it was not taken (slow consumer) or the session has ended. */
   send(message: Message, offset: number | undefined, binary: boolean): boolean;
   /** The same for a message that is being dispatched: sent once however many patterns of the peer match it. */

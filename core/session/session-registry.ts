@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { CommandTracker } from "../delivery/command-tracker.ts";
 import { droppedCounter } from "../delivery/dispatcher.ts";
 import { deliverAsync, type PostOffice } from "../delivery/post-office.ts";
-import { createMessage } from "../envelope.ts";
+import { createMessage, type Envelope } from "../envelope.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { PeerSession } from "./peer-session.ts";
@@ -29,6 +29,8 @@ export class SessionRegistry implements Sessions {
   readonly #services: SessionServices;
   readonly #sessions = new Set<PeerSession>();
   readonly #devices = new Map<string, PeerSession>();
+  /** Connected devices by group and id. */
+  readonly #groups = new Map<string, Map<string, PeerSession>>();
   readonly #stops: (() => void)[] = [];
   #unwatch: (() => void) | undefined;
   #count = 0;
@@ -99,17 +101,39 @@ export class SessionRegistry implements Sessions {
     return session && statusOf(session, id);
   }
 
+  /** A command that passes on the bus: it goes to the device it is for or whose id lies above, to each device of the group, or to all (WIRE §1). */
+  command(message: Envelope, offset: number | undefined): void {
+    const { to } = message;
+    if (to === "all") {
+      for (const [id, session] of this.#devices) session.command(id, message, offset);
+    } else if (to.startsWith("group/")) {
+      for (const [id, session] of this.#groups.get(to.slice(6)) ?? []) session.command(id, message, offset);
+    } else {
+      for (let id = to; id !== ""; id = id.slice(0, Math.max(0, id.lastIndexOf("/")))) this.#devices.get(id)?.command(id, message, offset);
+    }
+  }
+
   #attached(session: PeerSession, principal: Principal): void {
     this.#options.audit.write("login", { id: principal.id, remote: session.transport.remote, transport: session.transport.kind });
     if (principal.user) return;
     const older = this.#devices.get(principal.id);
     this.#devices.set(principal.id, session);
+    for (const group of principal.groups) {
+      const members = this.#groups.get(group);
+      if (members) members.set(principal.id, session);
+      else this.#groups.set(group, new Map([[principal.id, session]]));
+    }
     if (older === session) return;
     if (older && !older.options.trusted) older.close(CloseCode.replaced, "replaced by a newer connection");
     if (!older) this.#presence(principal.id, "online", session.since);
   }
 
   #detached(session: PeerSession, principal: Principal): void {
+    for (const group of principal.groups) {
+      const members = this.#groups.get(group);
+      if (members?.get(principal.id) === session) members.delete(principal.id);
+      if (members?.size === 0) this.#groups.delete(group);
+    }
     if (this.#devices.get(principal.id) !== session) return;
     this.#devices.delete(principal.id);
     this.#presence(principal.id, "offline", session.lastSeen);
