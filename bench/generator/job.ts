@@ -88,5 +88,7 @@ export interface IdleResult {
   readonly lost: number;
 }
 
+/** What the generator is to do. */
 export type Job = TrafficJob | IdleJob;
+/** What came of it. */
 export type JobResult = TrafficResult | IdleResult;

@@ -10,6 +10,17 @@ export function certificateOf(socket: Socket | TLSSocket): Credentials | undefin
   if (!("authorized" in socket) || !socket.authorized) return undefined;
   const { subject, subjectaltname = "", fingerprint256 } = socket.getPeerCertificate();
   if (!fingerprint256) return undefined;
-  const alternatives = subjectaltname.split(", ").filter((name) => name.startsWith("DNS:")).map((name) => name.slice(4));
-  return { kind: "certificate", names: [subject?.CN ?? "", alternatives].flat(), fingerprint: fingerprint256 };
+  return { kind: "certificate", names: [subject?.CN ?? "", dnsNames(subjectaltname)].flat(), fingerprint: fingerprint256 };
+}
+
+/**
+ * The DNS names of a subjectAltName as Node writes it, `DNS:a.example, IP Address:127.0.0.1`. It puts an entry with a comma or a quote in it in quotes: that is no DNS name, and
+ * must not be split into some.
+ */
+export function dnsNames(subjectAltName: string): readonly string[] {
+  return subjectAltName
+    .replace(/"(?:[^"\\]|\\.)*"/g, '"')
+    .split(", ")
+    .filter((entry) => entry.startsWith("DNS:") && !entry.includes('"'))
+    .map((entry) => entry.slice(4));
 }

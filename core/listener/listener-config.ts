@@ -44,7 +44,7 @@ export function listenerFields(defaultPort: number) {
     idleTimeout: field(duration(0, 30 * 86_400_000), "1h", "A connection on which nothing passes either way for so long is closed; 0 = never. Default 1h."),
     maxConnections: field(integer(1, 1_000_000), 20_000, "Connections at once; further ones are closed. Default 20000."),
     perAddress: option(integer(1, 1_000_000), "Connections at once from one address. Default 1000, and no limit from this machine."),
-    rate: field(integer(0, 10_000_000), 0, "Messages per second of one connection; more end it. 0 = no limit. Default 0."),
+    rate: field(integer(0, 10_000_000), 50_000, "Messages per second of one connection; more end it. 0 = no limit. Default 50000."),
     subscriptions: field(integer(1, 100_000), 100, "Subscriptions of one connection. Default 100."),
     inFlight: field(integer(1, 65_535), 100, "Deliveries of qos 1 and 2 that may be unacknowledged. Default 100."),
     redeliver: field(duration(100, 3_600_000), "10s", "An unacknowledged delivery is sent again after so long. Default 10s."),

@@ -18,6 +18,8 @@ export interface JournalUnderTest {
 export interface JournalSuiteOptions {
   /** Cases that this implementation deviates from: the case's name (`read() …`) and the reason. */
   readonly skip?: Readonly<Record<string, string>>;
+  /** Whether it outlives its process: what is asked of that is then checked too. Default true. */
+  readonly durable?: boolean;
   /** Seed of the model test. Default: drawn; a failure prints it. */
   readonly seed?: number;
 }
@@ -36,7 +38,7 @@ export function journalSuite(name: string, open: () => Promise<JournalUnderTest>
       }
     });
   };
-  for (const [title, run] of Object.entries(cases)) add(title, run);
+  for (const [title, run] of Object.entries(options.durable === false ? cases : { ...cases, ...durableCases })) add(title, run);
   add("follows a model through random operations", async (under) => {
     const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31);
     try {
@@ -187,7 +189,10 @@ const cases: Readonly<Record<string, (under: JournalUnderTest) => Promise<void>>
     await writer;
     assert.equal((await readAll(journal, { after: start })).length, 140);
   },
+};
 
+/** What a journal that outlives its process does besides. */
+const durableCases: typeof cases = {
   "reopening keeps epoch, offsets, entries, retained values and cursors": async ({ journal, reopen }) => {
     assert.ok(reopen, "only for a durable journal");
     const batch = from(5, (at) => ({ from: "d" + at, payload: { at }, retain: at % 2 === 0 }));

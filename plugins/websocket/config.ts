@@ -28,7 +28,7 @@ const fields = v.strictObject({
     {},
     "Compression, off unless asked for.",
   ),
-  rate: field(integer(0, 10_000_000), 0, "Messages per second of one session; more close it with 4029. 0 = no limit. Default 0."),
+  rate: field(integer(0, 10_000_000), 50_000, "Messages per second of one session; more close it with 4029. 0 = no limit. Default 50000."),
   subscriptions: field(integer(1, 100_000), 100, "Subscriptions of one session. Default 100."),
   inFlight: field(integer(1, 65_535), 100, "Deliveries of qos 1 and 2 that may be unacknowledged. Default 100."),
   redeliver: field(duration(100, 3_600_000), "10s", "An unacknowledged delivery is sent again after so long. Default 10s."),

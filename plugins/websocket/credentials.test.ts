@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { IncomingMessage } from "node:http";
 import { test } from "node:test";
-import { credentialsOf, dnsNames } from "./credentials.ts";
+import { dnsNames } from "@busbar/core";
+import { credentialsOf } from "./credentials.ts";
 
 /** An upgrade request with these headers on a connection with such a certificate: the parts that are read. */
 function request(headers: Readonly<Record<string, string>>, certificate?: object): IncomingMessage {
