@@ -16,5 +16,5 @@ test("every example's config is right", async () => {
 test("examples/default/busbar.schema.json is what `busbar check --schema` prints", async () => {
   const { text, failures } = await installedJsonSchema(join(root, "examples/default"));
   assert.deepEqual(failures, []);
-  assert.equal(await readFile(join(root, "examples/default/busbar.schema.json"), "utf8"), text, "run: npm run schema");
+  assert.ok((await readFile(join(root, "examples/default/busbar.schema.json"), "utf8")) === text, "it is another one; run: npm run schema");
 });
