@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=8
 /**
  * The `busbar` command. This file is all that `busbar --version` loads: each command, and the kernel with it, is imported when it is asked for.
  *

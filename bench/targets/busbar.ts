@@ -24,7 +24,7 @@ const startMs = 15_000;
  * SQLite. Named `busbar` or `busbar-deno`.
  */
 export function busbar(runtime: Runtime, config: "busbar" | "busbar-durable"): Target {
-  const command = runtime === "node" ? [nodeProgram] : [denoProgram, "run", "-A", "--no-check"];
+  const command = runtime === "node" ? [nodeProgram, "--max-semi-space-size=8"] : [denoProgram, "run", "-A", "--no-check"]; // on Node as `npm start` does it
   return {
     name: runtime === "node" ? "busbar" : "busbar-deno",
     missing: () => [cli, command[0] ?? ""].find((file) => !existsSync(file)),

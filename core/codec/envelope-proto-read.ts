@@ -22,7 +22,7 @@ class Remembered {
       if (at === known.length) return this.text;
     }
     this.text = readString(bytes, start, end);
-    this.bytes = bytes.slice(start, end);
+    this.bytes = Uint8Array.from(bytes.subarray(start, end)); // a copy: slice() of a Buffer would hold on to the whole chunk
     return this.text;
   }
 }

@@ -30,8 +30,8 @@ export interface ListenerProtocol {
   readonly what: string;
 }
 
-/** How often timeouts are looked at. */
-const sweepEvery = 1000;
+/** Timeouts are looked at at least this often: with ten thousand connections a look at each costs some milliseconds. */
+const sweepAtMost = 2000;
 /** Connections from one other machine, where the config does not say. */
 const defaultPerAddress = 1000;
 
@@ -46,7 +46,7 @@ export async function openTcpListener(ctx: ListenerContext, protocol: ListenerPr
   const token = config.clients?.by === "token" ? createTokenTest(config.clients.token) : undefined;
   const connections = new Set<Connection>();
   const perAddress = new Map<string, number>();
-  const sweepPeriod = Math.min(sweepEvery, config.frameTimeout, config.authTimeout);
+  const sweepPeriod = Math.max(10, Math.min(sweepAtMost, config.frameTimeout / 4, config.authTimeout / 4));
   let now = clock.now();
 
   const refused = (reason: string): Counter => metrics.counter("busbar_refused_total", "Frames and peers refused, by reason", { reason });
@@ -124,7 +124,7 @@ function openSession({ needs, config }: ListenerContext, transport: TcpTransport
     answers: protocol.answers,
     ...(admission.credentials && { credentials: admission.credentials }),
     ...(admission.trusted && { trusted: admission.trusted }),
-    limits: { authTimeout: config.authTimeout, rate: config.rate, subscriptions: config.subscriptions, inFlight: config.inFlight, redeliver: config.redeliver, identities: config.identities, buffer: config.buffer, slowConsumer: config.slowConsumer },
+    limits: config, // not a copy for each of ten thousand
   };
   return needs.sessions.open(transport, options);
 }

@@ -291,7 +291,7 @@ export class PeerSession implements Session, SubscriptionHost {
       return this.#authenticate({ kind: "token", token: frame.token, id: frame.deviceId || undefined }, () => this.#say({ kind: "auth_response", status: "success", timestamp: this.clock.now() }));
     }
     if (this.#own === undefined && !(this.options.trusted && frame.kind === "ack")) return this.#refuse("authTimeout", "the first frame must be auth");
-    if (!this.#withinRate()) return;
+    if (frame.kind !== "ack" && !this.#withinRate()) return; // acks are bounded by what was sent
     switch (frame.kind) {
       case "batch":
         for (const message of frame.messages) this.#frames(message, this.options.codec);

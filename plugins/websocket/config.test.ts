@@ -14,7 +14,7 @@ test("configSchema fills in every default, in ms and bytes", () => {
     idleTimeout: 90_000,
     authTimeout: 5000,
     compression: { enabled: false, threshold: 1024 },
-    rate: 0,
+    rate: 50_000,
     subscriptions: 100,
     inFlight: 100,
     redeliver: 10_000,

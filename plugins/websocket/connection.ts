@@ -53,7 +53,7 @@ export class Connection {
       binary: this.#proto,
       ...(this.#proto ? {} : { binaryCodec: bareBinary }),
       ...(credentials && { credentials }),
-      limits: { authTimeout: config.authTimeout, rate: config.rate, subscriptions: config.subscriptions, inFlight: config.inFlight, redeliver: config.redeliver, buffer: config.buffer, slowConsumer: config.slowConsumer },
+      limits: config, // not a copy for each of ten thousand
     });
     const sign = (): void => void (this.#alive = true);
     ws.on("message", (data: Buffer, binary: boolean) => this.#receive(data, binary));
