@@ -1,5 +1,8 @@
 import type { Writable } from "node:stream";
 
+/** A socket with more bytes than this still to write belongs to a peer that reads slowly. */
+const slowFrom = 16 * 1024;
+
 const dirty: Outbox[] = [];
 let scheduled = false;
 
@@ -52,7 +55,7 @@ export class Outbox {
     const runs = this.#runs;
     this.#runs = [];
     if (this.#socket.destroyed || this.#socket.writableEnded) return;
-    if (this.#socket.writableLength > 0) unpin(runs);
+    if (this.#socket.writableLength > slowFrom) unpin(runs);
     if (runs.length === 1) {
       this.#socket.write(runs[0]);
       return;
