@@ -14,6 +14,8 @@ export class Outbox {
   readonly #socket: Writable;
   #runs: Uint8Array[] = [];
   #buffer: ArrayBufferLike | undefined;
+  /** The run as it was pushed, as long as it is a single piece: a message for a thousand sockets is one object for all of them. */
+  #piece: Uint8Array | undefined;
   #start = 0;
   #end = 0;
   #queued = 0;
@@ -39,10 +41,12 @@ export class Outbox {
     this.#queued += bytes.length;
     if (bytes.buffer === this.#buffer && bytes.byteOffset === this.#end) {
       this.#end += bytes.length;
+      this.#piece = undefined;
       return;
     }
-    this.#endRun();
+    if (this.#buffer !== undefined) this.#runs.push(this.#takeRun());
     this.#buffer = bytes.buffer;
+    this.#piece = bytes;
     this.#start = bytes.byteOffset;
     this.#end = bytes.byteOffset + bytes.length;
   }
@@ -51,33 +55,35 @@ export class Outbox {
   flush(): void {
     if (this.#queued === 0) return;
     this.#queued = 0;
-    this.#endRun();
-    const runs = this.#runs;
-    this.#runs = [];
-    if (this.#socket.destroyed || this.#socket.writableEnded) return;
-    if (this.#socket.writableLength > slowFrom) unpin(runs);
-    if (runs.length === 1) {
-      this.#socket.write(runs[0]);
+    const last = this.#takeRun();
+    const socket = this.#socket;
+    if (socket.destroyed || socket.writableEnded) {
+      this.#runs = [];
       return;
     }
-    this.#socket.cork();
-    for (const run of runs) this.#socket.write(run);
-    this.#socket.uncork();
+    const slow = socket.writableLength > slowFrom;
+    if (this.#runs.length === 0) {
+      socket.write(slow ? unpinned(last) : last);
+      return;
+    }
+    const runs = this.#runs;
+    this.#runs = [];
+    runs.push(last);
+    socket.cork();
+    for (const run of runs) socket.write(slow ? unpinned(run) : run);
+    socket.uncork();
   }
 
-  #endRun(): void {
-    if (this.#buffer === undefined) return;
-    this.#runs.push(new Uint8Array(this.#buffer, this.#start, this.#end - this.#start));
-    this.#buffer = undefined;
+  #takeRun(): Uint8Array {
+    const run = this.#piece ?? Buffer.from(this.#buffer as ArrayBuffer, this.#start, this.#end - this.#start); // a Buffer: the socket would make one of anything else
+    this.#buffer = this.#piece = undefined;
+    return run;
   }
 }
 
 /** What waits behind a peer that reads slowly gets memory of its own: a few bytes must not hold on to a whole slab until it has read them. */
-function unpin(runs: Uint8Array[]): void {
-  for (let at = 0; at < runs.length; at++) {
-    const run = runs[at]!;
-    if (run.length < run.buffer.byteLength / 2) runs[at] = run.slice();
-  }
+function unpinned(run: Uint8Array): Uint8Array {
+  return run.length < run.buffer.byteLength / 2 ? new Uint8Array(run) : run;
 }
 
 function flushDirty(): void {
