@@ -23,7 +23,7 @@ interface Family {
   readonly series: Map<string, { read(): number }>;
 }
 
-/** All metrics of one process, without a dependency: prom-client costs some 350 ns an increment, a field write costs one. */
+/** All metrics of one process, without a dependency: an increment of prom-client costs some 370 ns, about half of what a whole message does. */
 export class MetricsRegistry implements Metrics {
   readonly #families = new Map<string, Family>();
   readonly #counters = new Map<string, Counter>();
