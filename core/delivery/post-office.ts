@@ -1,11 +1,11 @@
 import type { ConsumeOptions, Receipt, SubscribeOptions, Subscription } from "../bus.ts";
 import type { Clock } from "../clock.ts";
-import { createMinter, type Envelope, type Message } from "../envelope.ts";
+import { completeMessage, createMinter, type Envelope, type Message } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
 import type { Entry, Journal } from "../journal.ts";
 import type { Log } from "../log.ts";
 import type { Counter, Metrics } from "../metrics.ts";
-import { checkPattern, topicOf } from "../topic.ts";
+import { checkPattern } from "../topic.ts";
 import { Consumer } from "./consumer.ts";
 import { Dispatcher, droppedCounter, type LiveHandler } from "./dispatcher.ts";
 import { JournalWriter, type Done } from "./journal-writer.ts";
@@ -41,8 +41,8 @@ export class PostOffice {
   #journal: Journal | undefined;
   #writer: JournalWriter | undefined;
   #early: (() => void)[] = [];
-  /** Milliseconds since the Unix epoch; 0 = to be read anew. */
-  #now = 0;
+  /** One object for all messages. `now`: milliseconds since the Unix epoch, 0 = to be read anew. */
+  readonly #defaults = { from: "", now: 0, mint: this.mint };
 
   constructor(options: PostOfficeOptions) {
     this.#options = options;
@@ -181,18 +181,16 @@ export class PostOffice {
 
   /** Fills in what the sender left out. The clock is read once per turn of the event loop: reading it costs as much as routing a message. */
   complete(message: Message, from: string): void {
-    if (this.#now === 0) {
-      this.#now = this.#options.clock.now();
+    const defaults = this.#defaults;
+    if (defaults.now === 0) {
+      defaults.now = this.#options.clock.now();
       setImmediate(this.#forgetTime);
     }
-    if (message.from === "") message.from = from;
-    if (message.msgid === "") message.msgid = this.mint();
-    if (message.timestamp === 0) message.timestamp = this.#now;
-    if (message.received === 0) message.received = this.#now;
-    if (message.topic === "") message.topic = topicOf(message.type, message.from, message.to);
+    defaults.from = from;
+    completeMessage(message, defaults);
   }
 
-  readonly #forgetTime = (): void => void (this.#now = 0);
+  readonly #forgetTime = (): void => void (this.#defaults.now = 0);
 
   #committed(message: Message, offset: number, dispatch: boolean): void {
     if (dispatch) this.#dispatcher.dispatch(message, offset);

@@ -30,6 +30,18 @@ const tls = v.strictObject({
   requestClientCert: field(v.boolean(), false, "Ask clients for a certificate; who shows a valid one needs no auth frame. Default false."),
 });
 
+/** The config fields that limit a session (`SessionLimits`), the same for every kind of listener. */
+export function sessionFields() {
+  return {
+    rate: field(integer(0, 10_000_000), 50_000, "Messages per second of one connection; more end it (4029). 0 = no limit. Default 50000."),
+    subscriptions: field(integer(1, 100_000), 100, "Subscriptions of one connection. Default 100."),
+    inFlight: field(integer(1, 65_535), 100, "Deliveries of qos 1 and 2 that may be unacknowledged. Default 100."),
+    redeliver: field(duration(100, 3_600_000), "10s", "An unacknowledged delivery is sent again after so long. Default 10s."),
+    buffer: field(byteSize(16 * 1024, 1024 ** 3), "4MiB", "Bytes queued towards one peer before slowConsumer acts. Default 4MiB."),
+    slowConsumer: field(v.picklist(["disconnect", "drop-newest"]), "disconnect", "What happens to qos 0 deliveries beyond buffer: disconnect (4008) or drop-newest, counted. Default disconnect."),
+  };
+}
+
 /** The config fields of every TCP listener, to be put into the `v.strictObject` of a plugin's config. */
 export function listenerFields(defaultPort: number) {
   return {
@@ -44,13 +56,8 @@ export function listenerFields(defaultPort: number) {
     idleTimeout: field(duration(0, 30 * 86_400_000), "1h", "A connection on which nothing passes either way for so long is closed; 0 = never. Default 1h."),
     maxConnections: field(integer(1, 1_000_000), 20_000, "Connections at once; further ones are closed. Default 20000."),
     perAddress: option(integer(1, 1_000_000), "Connections at once from one address. Default 1000, and no limit from this machine."),
-    rate: field(integer(0, 10_000_000), 50_000, "Messages per second of one connection; more end it. 0 = no limit. Default 50000."),
-    subscriptions: field(integer(1, 100_000), 100, "Subscriptions of one connection. Default 100."),
-    inFlight: field(integer(1, 65_535), 100, "Deliveries of qos 1 and 2 that may be unacknowledged. Default 100."),
-    redeliver: field(duration(100, 3_600_000), "10s", "An unacknowledged delivery is sent again after so long. Default 10s."),
     identities: field(integer(1, 1_000_000), 1000, "Devices that may speak through one connection whose protocol has no login. Default 1000."),
-    buffer: field(byteSize(16 * 1024, 1024 ** 3), "4MiB", "Bytes queued towards one peer before slowConsumer acts. Default 4MiB."),
-    slowConsumer: field(v.picklist(["disconnect", "drop-newest"]), "disconnect", "What happens to qos 0 deliveries beyond buffer: disconnect or drop-newest, counted. Default disconnect."),
+    ...sessionFields(),
   };
 }
 

@@ -1,7 +1,5 @@
-import { byteSize, duration, integer } from "@busbar/core";
+import { byteSize, duration, field, integer, sessionFields } from "@busbar/core";
 import * as v from "valibot";
-
-const field = <S extends v.GenericSchema>(schema: S, fallback: v.InferInput<S>, text: string) => v.pipe(v.optional(schema, fallback as never), v.description(text));
 
 const fields = v.strictObject({
   path: field(v.pipe(v.string(), v.regex(/^\/[A-Za-z0-9/_-]*$/, "must be a path such as /ws")), "/ws", "Path of the upgrade request. Default /ws."),
@@ -28,12 +26,7 @@ const fields = v.strictObject({
     {},
     "Compression, off unless asked for.",
   ),
-  rate: field(integer(0, 10_000_000), 50_000, "Messages per second of one session; more close it with 4029. 0 = no limit. Default 50000."),
-  subscriptions: field(integer(1, 100_000), 100, "Subscriptions of one session. Default 100."),
-  inFlight: field(integer(1, 65_535), 100, "Deliveries of qos 1 and 2 that may be unacknowledged. Default 100."),
-  redeliver: field(duration(100, 3_600_000), "10s", "An unacknowledged delivery is sent again after so long. Default 10s."),
-  buffer: field(byteSize(16 * 1024, 1024 ** 3), "4MiB", "Bytes queued towards one peer before slowConsumer acts. Default 4MiB."),
-  slowConsumer: field(v.picklist(["disconnect", "drop-newest"]), "disconnect", "What happens to qos 0 deliveries beyond buffer: disconnect (4008) or drop-newest, counted. Default disconnect."),
+  ...sessionFields(),
 });
 
 /** What a listener's config may say. */
