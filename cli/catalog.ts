@@ -18,6 +18,10 @@ export const catalog: Readonly<Record<string, CatalogEntry>> = {
   token: { summary: "make a token for a device, a person or an app", example: "busbar token sensor-1 --role device --ttl 30d", load: () => import("./commands/token.ts") },
   tap: { summary: "print messages as they pass", example: "busbar tap 'status/#'", load: () => import("./commands/tap.ts") },
   send: { summary: "send one message", example: `busbar send command '{"on":true}' --to lamp-1`, load: () => import("./commands/send.ts") },
+  record: { summary: "record messages with their times", example: "busbar record 'status/#' > monday.jsonl", load: () => import("./commands/record.ts") },
+  replay: { summary: "play a recording, or a journal, again", example: "busbar replay monday.jsonl --speed 10", load: () => import("./commands/replay.ts") },
+  dead: { summary: "list, replay or drop what sinks refused for good", example: "busbar dead list", load: () => import("./commands/dead.ts") },
+  readers: { summary: "list the durable readers, or drop one that is gone", example: "busbar readers list", load: () => import("./commands/readers.ts") },
   sim: { summary: "run a fleet of simulated devices against a gateway", example: "busbar sim --count 100 --rate 10", load: () => import("./commands/sim.ts") },
   bench: { summary: "run the benchmarks (in a checkout)", example: "busbar bench --quick", load: () => import("./commands/bench.ts") },
 };

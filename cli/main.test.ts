@@ -47,6 +47,8 @@ for (const [words, line] of [
   [["sim", "--count", "1.5"], /^busbar: sim: --count must be a whole number from 1 to 100000, not "1\.5"$/],
   [["tap", "status/#/x", "--token", "a"], /^busbar: tap: "status\/#\/x" is no topic pattern, .*$/],
   [["tap", "status/#"], /^busbar: no token: .*$/],
+  [["send", "status", "1", "--replace", "k"], /^busbar: send: --replace is for commands$/],
+  [["send", "command", "1", "--replace", "ü".repeat(33)], /^busbar: send: --replace is a key of 1 to 64 bytes$/],
   [["new", "plugni", "x"], /^busbar: new: cannot make a "plugni"; did you mean plugin\?$/],
 ] as const) {
   test(`busbar ${words.join(" ")} ends with 64 and one line`, async () => {

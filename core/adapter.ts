@@ -44,6 +44,11 @@ export interface AdapterDefinition<E extends v.ObjectEntries> {
   readonly login?: boolean;
   /** Whether commands are sent at once, or, where the device has to speak first, when it has. Default "push". */
   readonly commands?: "push" | "on-input";
+  /**
+   * Whether the device answers commands (`decode` gives `{answer}`): one that is not answered is then sent again until it is. Where it does not, a command is handed over once and
+   * counts as done, unconfirmed. Default false.
+   */
+  readonly answers?: boolean;
   /** Makes the codec of one connection. */
   codec(config: ListenerConfig & v.InferOutput<v.StrictObjectSchema<E, undefined>>): AdapterCodec;
 }
@@ -53,7 +58,7 @@ export interface AdapterDefinition<E extends v.ObjectEntries> {
  * come with it; the author writes how frames read.
  */
 export function defineAdapter<const E extends v.ObjectEntries = {}>(definition: AdapterDefinition<E>): AnyPlugin {
-  const { name, description, port, framing, login = false, commands = "push" } = definition;
+  const { name, description, port, framing, login = false, commands = "push", answers = false } = definition;
   const fields = v.strictObject({ ...listenerFields(port), ...definition.config }) as unknown as v.GenericSchema<unknown, ListenerConfig & v.InferOutput<v.StrictObjectSchema<E, undefined>>>;
   const [loginRule, certificate, known, encrypted] = listenerRules(() => login).map((rule) => ruleCheck<ListenerConfig & v.InferOutput<v.StrictObjectSchema<E, undefined>>>(rule));
   return definePlugin({
@@ -63,18 +68,22 @@ export function defineAdapter<const E extends v.ObjectEntries = {}>(definition: 
     needs: { sessions: SessionsPort },
     async setup(ctx) {
       const encodes = definition.codec(ctx.config).encode !== undefined;
-      const codec: CodecFactory = { name, session: login, create: () => toCodec(definition.codec(ctx.config)) };
-      await openTcpListener(ctx, { framing, codec, commands: encodes ? commands : "none", answers: true, what: description });
+      const codec: CodecFactory = { name, session: login, create: () => toCodec(definition.codec(ctx.config), answers) };
+      await openTcpListener(ctx, { framing, codec, commands: encodes ? commands : "none", answers, what: description });
     },
   });
 }
 
 /** An adapter's codec as a session's codec. */
-function toCodec(adapter: AdapterCodec): Codec {
+function toCodec(adapter: AdapterCodec, answers: boolean): Codec {
+  const toAnyFrame = (said: Said): Frame => {
+    if (!answers && "answer" in said) throw new TypeError('Cannot take an answer: the adapter does not say "answers: true"');
+    return toFrame(said);
+  };
   return {
     decode(bytes, start, end) {
       const said = adapter.decode(bytes.subarray(start, end));
-      return Array.isArray(said) ? said.map(toFrame) : toFrame(said as Said);
+      return Array.isArray(said) ? said.map(toAnyFrame) : toAnyFrame(said as Said);
     },
     encode(frame) {
       if (frame.kind === "auth_response") return adapter.welcome?.();

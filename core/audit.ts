@@ -1,9 +1,8 @@
 import type { Clock } from "./clock.ts";
-import { droppedCounter } from "./delivery/dispatcher.ts";
 import type { PostOffice } from "./delivery/post-office.ts";
 import { createMessage } from "./envelope.ts";
 import type { Log } from "./log.ts";
-import type { Counter, Metrics } from "./metrics.ts";
+import { gatewayId } from "./topic.ts";
 
 /** Entries a second at the most: somebody who knocks without end must not fill the journal. What is beyond is counted as dropped. */
 const perSecond = 2000;
@@ -16,15 +15,13 @@ export class AuditTrail {
   readonly #office: PostOffice;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #dropped: Counter;
   #second = 0;
   #count = 0;
 
-  constructor(options: { readonly office: PostOffice; readonly clock: Clock; readonly log: Log; readonly metrics: Metrics }) {
+  constructor(options: { readonly office: PostOffice; readonly clock: Clock; readonly log: Log }) {
     this.#office = options.office;
     this.#clock = options.clock;
     this.#log = options.log;
-    this.#dropped = droppedCounter(options.metrics, "audit-rate");
   }
 
   write(action: AuditAction, fields: Readonly<Record<string, unknown>>): void {
@@ -33,11 +30,8 @@ export class AuditTrail {
       this.#second = second;
       this.#count = 0;
     }
-    if (++this.#count > perSecond) {
-      this.#dropped.value++;
-      return;
-    }
-    const message = createMessage({ type: "audit", from: "gateway", payload: { action, ...fields } });
+    if (++this.#count > perSecond) return this.#office.discard("audit-rate");
+    const message = createMessage({ type: "audit", from: gatewayId, payload: { action, ...fields } });
     this.#office.complete(message, message.from);
     this.#office.deliver(message, (error) => error !== undefined && this.#log.error("audit entry is lost", { action, error }));
   }

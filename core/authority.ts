@@ -45,7 +45,7 @@ export interface Authority {
    * @throws {BusbarError} UNAUTHENTICATED; the message says why, for the log, never for the peer.
    */
   authenticate(credentials: Credentials, options: { readonly remote: string; readonly signal?: AbortSignal }): Promise<Principal>;
-  /** Whether the principal may. For `subscribe`, `topic` may be a filter, which must lie wholly within what is granted. Synchronous; callers cache the answer until `onChange`. */
+  /** Whether the principal may. `topic` may be a filter, which must lie wholly within what is granted. Synchronous; callers cache the answer until `onChange`. */
   can(principal: Principal, action: Action, topic: string): boolean;
   /** Whether this identity still stands: neither expired nor revoked. */
   stands(principal: Principal): boolean;

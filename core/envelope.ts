@@ -30,6 +30,8 @@ export interface Envelope<P = unknown> {
   readonly received: number;
   /** Milliseconds since the Unix epoch after which it is of no use to anybody; absent = never. */
   readonly expires?: number | undefined;
+  /** 1–64 bytes, of a command: one of the same `to` and `replace` that comes later takes its place as long as it has not been sent. */
+  readonly replace?: string | undefined;
 }
 
 /** A message as somebody hands it to the bus: only `type` and `payload` are needed, the bus fills in the rest. The bus owns it from then on. */
@@ -49,6 +51,7 @@ export interface Draft<P = unknown> {
   /** Default false. */
   readonly retain?: boolean | undefined;
   readonly expires?: number | undefined;
+  readonly replace?: string | undefined;
 }
 
 const noBytes = new Uint8Array(0);
@@ -69,6 +72,8 @@ export class Message implements Envelope {
   qos: Qos;
   retain: boolean;
   expires: number | undefined;
+  /** Set after construction, before it reaches the bus: few messages have one. */
+  replace: string | undefined = undefined;
   topic = "";
   received = 0;
   #value: unknown;
@@ -102,6 +107,7 @@ export class Message implements Envelope {
   /** A message whose payload is JSON text known to be valid. */
   static fromJsonText(draft: Draft, text: string): Message {
     const message = new Message(draft.type, draft.from ?? "", draft.to ?? "server", draft.msgid ?? "", draft.timestamp ?? 0, draft.qos ?? 0, draft.retain ?? false, draft.expires, unread);
+    message.replace = draft.replace;
     message.#text = text;
     return message;
   }
@@ -123,6 +129,12 @@ export class Message implements Envelope {
   /** The payload when it is plain bytes, else undefined; JSON is not parsed to find out. */
   payloadBytes(): Uint8Array | undefined {
     return this.#value instanceof Uint8Array ? this.#value : undefined;
+  }
+
+  /** How long the payload is: its bytes when it is plain bytes, else its JSON in UTF-8. */
+  payloadSize(): number {
+    if (this.#end > 0) return this.#end - this.#start;
+    return this.payloadBytes()?.length ?? Buffer.byteLength(this.payloadText());
   }
 
   /** Writes the payload as JSON, UTF-8, to `target` from `at` on. Returns the place after it, or -1 when there is not room enough. */
@@ -159,6 +171,7 @@ export class Message implements Envelope {
 export function createMessage(draft: Draft): Message {
   if (draft instanceof Message) return draft;
   const message = new Message(draft.type, draft.from ?? "", draft.to ?? "server", draft.msgid ?? "", draft.timestamp ?? 0, draft.qos ?? 0, draft.retain ?? false, draft.expires, draft.payload ?? null);
+  message.replace = draft.replace;
   checkMessage(message);
   return message;
 }
@@ -168,14 +181,20 @@ export function createMessage(draft: Draft): Message {
  * @throws {BusbarError} BAD_FRAME naming the first field that is wrong.
  */
 export function checkMessage(message: Message): void {
-  const { type, from, to, msgid, timestamp, qos, expires } = message;
+  const { type, from, to, msgid, timestamp, qos, expires, replace } = message;
   if (typeof type !== "string" || !isType(type)) bad("type", type, "a token [a-z][a-z0-9-]{0,31}");
   if (typeof from !== "string" || (from !== "" && !isId(from))) bad("from", from, "an id of 1-256 bytes");
   if (typeof to !== "string" || (to !== "server" && !isId(to))) bad("to", to, "an id of 1-256 bytes");
-  if (typeof msgid !== "string" || msgid.length > 64 || (msgid.length > 21 && Buffer.byteLength(msgid) > 64) || !msgid.isWellFormed()) bad("msgid", msgid, "1-64 bytes of UTF-8");
+  if (!isShortText(msgid)) bad("msgid", msgid, "1-64 bytes of UTF-8");
   if (!isTime(timestamp)) bad("timestamp", timestamp, "milliseconds since the Unix epoch");
   if (qos !== 0 && qos !== 1 && qos !== 2) bad("qos", qos, "0, 1 or 2");
   if (expires !== undefined && !isTime(expires)) bad("expires", expires, "milliseconds since the Unix epoch");
+  if (replace !== undefined && (replace === "" || !isShortText(replace))) bad("replace", replace, "1-64 bytes of UTF-8");
+}
+
+/** At most 64 bytes of UTF-8. */
+function isShortText(value: unknown): boolean {
+  return typeof value === "string" && value.length <= 64 && (value.length <= 21 || Buffer.byteLength(value) <= 64) && value.isWellFormed();
 }
 
 /** The range of a JavaScript Date, from the epoch on (ECMA-262 §21.4.1.1). */
@@ -196,6 +215,11 @@ export function completeMessage(message: Message, defaults: { readonly from: str
   if (message.topic === "") message.topic = topicOf(message.type, message.from, message.to);
 }
 
+/** How many bytes the payload of a message has: plain bytes as they are, anything else as JSON in UTF-8. */
+export function payloadSize(message: Envelope): number {
+  return message instanceof Message ? message.payloadSize() : Buffer.byteLength(formatPayload(message.payload));
+}
+
 /** Makes ids that are unique per process and start: a prefix drawn at start and a counter. */
 export function createMinter(): () => string {
   const boot = Date.now().toString(36) + Math.floor(Math.random() * 36 ** 4).toString(36).padStart(4, "0");
@@ -214,21 +238,33 @@ export function formatPayload(payload: unknown): string {
   }
 }
 
-/** What `formatPayload` wrote: an object that is just `{"$base64":"…"}` becomes bytes again. */
+/** What `formatPayload` wrote: an object that is just `{"$base64":"…"}` becomes bytes again. Lenient; for what comes from a peer there is `decodePayload`. */
 export function parsePayload(value: unknown): unknown {
-  if (typeof value === "object" && value !== null && "$base64" in value && typeof value.$base64 === "string" && Object.keys(value).length === 1) {
-    return new Uint8Array(Buffer.from(value.$base64, "base64"));
-  }
-  return value;
+  return isBase64Object(value) ? new Uint8Array(Buffer.from(value.$base64, "base64")) : value;
+}
+
+/**
+ * The same for a payload that comes from a peer.
+ * @throws {BusbarError} BAD_FRAME when what stands for bytes is no base64 (RFC 4648 §4, with padding): a decoder that is not strict would make up other bytes.
+ */
+export function decodePayload(value: unknown): unknown {
+  if (!isBase64Object(value)) return value;
+  const bytes = Buffer.from(value.$base64, "base64");
+  if (bytes.toString("base64") !== value.$base64) throw new BusbarError("BAD_FRAME", 'Cannot use the payload: "$base64" is not base64 with padding (RFC 4648 §4)');
+  return new Uint8Array(bytes);
+}
+
+function isBase64Object(value: unknown): value is { readonly $base64: string } {
+  return typeof value === "object" && value !== null && "$base64" in value && typeof value.$base64 === "string" && Object.keys(value).length === 1;
 }
 
 const fromJson = (text: string): unknown => parsePayload(JSON.parse(text));
 
 /** The plain object that stands for an envelope in JSON, with `offset` where it has one (WIRE §1, §2). */
 export function toJsonObject(message: Envelope, offset?: number): Record<string, unknown> {
-  const { ver, msgid, timestamp, from, to, type, qos, retain, expires } = message;
+  const { ver, msgid, timestamp, from, to, type, qos, retain, expires, replace } = message;
   const payload: unknown = isPlain(message.payload) ? message.payload : JSON.parse(formatPayload(message.payload));
-  return { ver, msgid, timestamp, from, to, type, payload, qos, retain, ...(expires === undefined ? {} : { expires }), ...(offset === undefined ? {} : { offset }) };
+  return { ver, msgid, timestamp, from, to, type, payload, qos, retain, ...(expires === undefined ? {} : { expires }), ...(replace === undefined ? {} : { replace }), ...(offset === undefined ? {} : { offset }) };
 }
 
 /** Whether JSON.stringify says it as `formatPayload` does: neither bytes nor a bigint anywhere. */

@@ -1,4 +1,7 @@
-/** Codes that a peer sees on the wire (WIRE §2) followed by those that only a caller or the command line sees. */
+/**
+ * Codes that a peer sees on the wire (WIRE §2) followed by those that only a caller or the command line sees. DAMAGED: what was stored is not as it was written.
+ * REFUSED: the other side will never take it, trying again is of no use.
+ */
 export type ErrorCode =
   | "BAD_FRAME"
   | "FORBIDDEN"
@@ -12,6 +15,8 @@ export type ErrorCode =
   | "UNAVAILABLE"
   | "CONFIG"
   | "IO"
+  | "DAMAGED"
+  | "REFUSED"
   | "CLOSED"
   | "INTERNAL";
 
@@ -21,6 +26,14 @@ export interface BusbarErrorOptions {
   readonly cause?: unknown;
   /** Whether the same call may succeed later without anybody changing anything. Default: true for OVERLOAD, TIMEOUT, UNAVAILABLE and IO. */
   readonly retryable?: boolean;
+  /** Milliseconds after which whoever refused wants to be asked again (RFC 9110 §10.2.3, Retry-After). */
+  readonly retryAfter?: number | undefined;
+  /** For a reader of the journal: what lies up to this offset cannot be had (any more), reading goes on after it. With UNKNOWN_OFFSET and DAMAGED. */
+  readonly resumeAfter?: number | undefined;
+  /** Which entries of a batch are meant; absent = all of them. With REFUSED. */
+  readonly offsets?: readonly number[] | undefined;
+  /** What is wrong with single entries, by offset, where the message does not say it for all. With REFUSED. */
+  readonly reasons?: ReadonlyMap<number, string> | undefined;
 }
 
 const retryableCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["OVERLOAD", "TIMEOUT", "UNAVAILABLE", "IO"]);
@@ -32,12 +45,20 @@ const retryableCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["OVERLOAD", "
 export class BusbarError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
+  readonly retryAfter: number | undefined;
+  readonly resumeAfter: number | undefined;
+  readonly offsets: readonly number[] | undefined;
+  readonly reasons: ReadonlyMap<number, string> | undefined;
 
   constructor(code: ErrorCode, message: string, options: BusbarErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "BusbarError";
     this.code = code;
     this.retryable = options.retryable ?? retryableCodes.has(code);
+    this.retryAfter = options.retryAfter;
+    this.resumeAfter = options.resumeAfter;
+    this.offsets = options.offsets;
+    this.reasons = options.reasons;
   }
 }
 

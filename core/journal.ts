@@ -13,8 +13,8 @@ export interface ReadQuery {
   readonly after: number;
   /** At most so many, 1–10,000. */
   readonly limit: number;
-  /** Only topics that match this filter. Default: all. */
-  readonly pattern?: string | undefined;
+  /** Only topics that match this filter, or one of these. Default: all. */
+  readonly pattern?: string | readonly string[] | undefined;
 }
 
 /** One page of a reader. */
@@ -41,13 +41,16 @@ export interface Journal {
   append(batch: readonly Envelope[]): Promise<number>;
   /**
    * The entries after an offset, oldest first.
-   * @throws {BusbarError} UNKNOWN_OFFSET when `after` lies before what retention removed (the message names the oldest that is left), or beyond `last`.
+   * @throws {BusbarError} UNKNOWN_OFFSET when `after` lies before what retention removed (the message names the oldest that is left, `resumeAfter` is the offset before it),
+   * or beyond `last` (`resumeAfter` is then absent). DAMAGED when what comes next is not as it was written; `resumeAfter` is the last offset that is lost.
    */
   read(query: ReadQuery): Promise<ReadPage>;
   /** The last retained message of each topic (a retained null or empty bytes removes its topic), in order of offset. */
   retained(): Promise<readonly Entry[]>;
   /** Where the durable reader `name` stands: everything up to this offset is done. Undefined when there is none of that name. */
   cursor(name: string): Promise<number | undefined>;
+  /** Every durable reader and where it stands. */
+  cursors(): Promise<ReadonlyMap<string, number>>;
   /** Moves or makes a cursor. Retention keeps what a cursor has not passed. */
   moveCursor(name: string, offset: number): Promise<void>;
   /** Forgets a cursor. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { BusbarError } from "./errors.ts";
 import { Message, type Envelope } from "./envelope.ts";
 import { clearsRetained, type Entry, type Journal, type MemoryJournalOptions, type ReadPage, type ReadQuery } from "./journal.ts";
-import { matches } from "./topic.ts";
+import { matchesAny } from "./topic.ts";
 
 /**
  * Makes a journal that lives as long as its process: for tests, and for a gateway whose config names no storage. Full semantics but for
@@ -54,12 +54,12 @@ class MemoryJournal implements Journal {
     if (!Number.isInteger(after)) throw new RangeError(`Cannot read after ${after}: an offset is a whole number`);
     if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) throw new RangeError(`Cannot read ${limit} entries: a page has 1 to 10000`);
     const first = this.#first();
-    if (after < first - 1) throw new BusbarError("UNKNOWN_OFFSET", `Cannot read after offset ${after}: the oldest that is left is ${first}`);
+    if (after < first - 1) throw new BusbarError("UNKNOWN_OFFSET", `Cannot read after offset ${after}: the oldest that is left is ${first}`, { resumeAfter: first - 1 });
     if (after > this.#last) throw new BusbarError("UNKNOWN_OFFSET", `Cannot read after offset ${after}: the newest is ${this.#last}`);
     const found: Entry[] = [];
     for (let at = this.#head + after - first + 1; at < this.#entries.length; at++) {
       const entry = this.#entries[at]!;
-      if (pattern !== undefined && !matches(pattern, entry.message.topic)) continue;
+      if (pattern !== undefined && !matchesAny(pattern, entry.message.topic)) continue;
       found.push(entry);
       if (found.length === limit) return { entries: found, until: entry.offset };
     }
@@ -72,6 +72,10 @@ class MemoryJournal implements Journal {
 
   async cursor(name: string): Promise<number | undefined> {
     return this.#cursors.get(name);
+  }
+
+  async cursors(): Promise<ReadonlyMap<string, number>> {
+    return new Map(this.#cursors);
   }
 
   async moveCursor(name: string, offset: number): Promise<void> {

@@ -45,6 +45,8 @@ export interface PluginContext<C = unknown, N extends Needs = Needs> {
    * It must end when its signal aborts.
    */
   run(task: (signal: AbortSignal) => Promise<void>): void;
+  /** Says that a setup that takes long is getting on: its `setupTimeout` begins anew. For work whose length nobody knows, such as the repair of a large file. */
+  progress(): void;
   /** Gives the instance up: it is stopped and set up anew, alone, with growing pauses. For errors that arrive by event. */
   fail(error: unknown): void;
   /** Says what can be reached where; shown by `busbar start` and /api/plugins. */
@@ -70,7 +72,7 @@ export interface PluginDefinition<S extends ConfigSchema = ConfigSchema, N exten
   readonly steps?: Readonly<Record<string, StepDefinition>>;
   /**
    * Opens everything; whatever it opens it hands to `ctx.defer` at once. The bus opens, and data flows, after the setups of all plugins.
-   * Must settle within the config's `setupTimeout`.
+   * Must settle within the config's `setupTimeout`, counted from its last `ctx.progress()`.
    */
   setup(ctx: PluginContext<v.InferOutput<S>, N>): Provided<P> | Promise<Provided<P>> | (Record<string, never> extends Provided<P> ? void | Promise<void> : never);
 }

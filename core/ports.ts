@@ -4,6 +4,8 @@ import type { Authority } from "./authority.ts";
 import type { Entry, Journal } from "./journal.ts";
 import type { Sessions } from "./session/sessions.ts";
 import type { Commands } from "./commands.ts";
+import type { Cursors } from "./cursors.ts";
+import type { DeadLetters } from "./dead-letters.ts";
 import type { Gateway } from "./gateway.ts";
 
 /** A typed role that one plugin provides and others need. The type parameter is what `needs` hands over. */
@@ -40,6 +42,10 @@ export const StorePort: Port<Store> = definePort("store");
 export const SessionsPort: Port<Sessions> = definePort("sessions");
 /** Commands and their states: the kernel provides it. */
 export const CommandsPort: Port<Commands> = definePort("commands");
+/** What sinks refused for good: the kernel provides it. */
+export const DeadLettersPort: Port<DeadLetters> = definePort("dead-letters");
+/** Where the durable readers stand: the kernel provides it. */
+export const CursorsPort: Port<Cursors> = definePort("cursors");
 /** What runs here: the kernel provides it. */
 export const GatewayPort: Port<Gateway> = definePort("gateway");
 

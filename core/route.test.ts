@@ -33,10 +33,10 @@ const topic = (template: string): CheckedRoute["to"] => ({ kind: "topic", templa
 test("compileRoute() keeps what the source says and derives who speaks", () => {
   const route = run(topic("event/alarm/{id}"));
   assert.deepEqual([route.name, route.pattern], ["r", "status/#"]);
-  route.handle(envelope({ type: "status", payload: { a: 1 }, qos: 1, retain: true, timestamp: 500, expires: 9000, msgid: "x" }));
+  route.handle(envelope({ type: "status", payload: { a: 1 }, qos: 1, retain: true, timestamp: 500, expires: 9000, replace: "k", msgid: "x" }));
   const { msgid, ...draft } = route.published[0]!;
   assert.match(msgid!, /^x~[\w-]{16}$/);
-  assert.deepEqual(draft, { type: "event", payload: { a: 1 }, from: "alarm/plc-1", to: "server", timestamp: 500, qos: 1, retain: true, expires: 9000 });
+  assert.deepEqual(draft, { type: "event", payload: { a: 1 }, from: "alarm/plc-1", to: "server", timestamp: 500, qos: 1, retain: true, expires: 9000, replace: "k" });
 });
 
 test("compileRoute() makes commands for the id in the name of the source", () => {

@@ -53,7 +53,7 @@ export interface CompiledRoute {
 const depthLimit = 16;
 
 /**
- * Makes a checked route run. What it sends keeps `timestamp`, `qos`, `retain` and `expires` of its source unless a step changes them.
+ * Makes a checked route run. What it sends keeps `timestamp`, `qos`, `retain`, `expires` and `replace` of its source unless a step changes them.
  * Its `msgid` follows from the route and the source's `from` and `msgid`, so a source that is processed twice is deduplicated behind the
  * route as well. A topic `type/id` makes `from` = id; `command/id` makes `to` = id and keeps the source's `from`.
  */
@@ -85,8 +85,8 @@ export function compileRoute(route: CheckedRoute, context: RouteContext): Compil
 }
 
 function toStepMessage(source: Envelope): StepMessage {
-  const { type, payload, from, to, msgid, timestamp, qos, retain, expires, topic } = source;
-  return { type, payload, from, to, msgid, timestamp, qos, retain, expires, topic };
+  const { type, payload, from, to, msgid, timestamp, qos, retain, expires, replace, topic } = source;
+  return { type, payload, from, to, msgid, timestamp, qos, retain, expires, replace, topic };
 }
 
 function createSender(name: string, destination: Destination, context: RouteContext): (source: Envelope, message: StepMessage, index: number) => void {
@@ -102,9 +102,9 @@ function createSender(name: string, destination: Destination, context: RouteCont
   const template = parseTemplate(destination.template);
   return (source, draft, index) => {
     const { type, id } = template.fill(draft.type, draft.to === "server" ? draft.from : draft.to);
-    const { payload, timestamp, qos, retain, expires } = draft;
+    const { payload, timestamp, qos, retain, expires, replace } = draft;
     const [from, to] = type === "command" ? [draft.from, id] : [id, "server"];
-    context.publish({ type, payload, from, to, msgid: derive(source, index), timestamp, qos, retain, expires });
+    context.publish({ type, payload, from, to, msgid: derive(source, index), timestamp, qos, retain, expires, replace });
   };
 }
 

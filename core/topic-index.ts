@@ -1,3 +1,5 @@
+import { isHiddenTopic } from "./topic.ts";
+
 interface Node<T> {
   readonly children: Map<string, Node<T>>;
   /** Subscribers whose pattern ends at this node. */
@@ -71,6 +73,7 @@ export class TopicIndex<T> {
   match(topic: string): readonly T[] {
     const known = this.#cache.get(topic);
     if (known) return known;
+    if (isHiddenTopic(topic)) return nobody as never[]; // each such topic is used once: it would only push others out of the cache
     let found: T[] = [];
     collect(this.#root, topic.split("/"), 0, found);
     if (found.length === 0) found = nobody as never[]; // most topics of a large site: they share one array

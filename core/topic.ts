@@ -1,7 +1,10 @@
 import { BusbarError } from "./errors.ts";
 
-/** Ids that belong to nobody in particular (WIRE §1): nobody may be called so, nor speak for what lies below them. */
-export const reservedIds: ReadonlySet<string> = new Set(["server", "all", "group"]);
+/** Who says what the gateway itself has to say: its audit log, and how commands end that no device ends. */
+export const gatewayId = "gateway";
+
+/** Ids that belong to nobody in particular (WIRE §1), or to the gateway itself: nobody may be called so, nor speak for what lies below them. */
+export const reservedIds: ReadonlySet<string> = new Set(["server", "all", "group", gatewayId]);
 
 /** Whether `id` is a reserved id or lies below one. */
 export function isReservedId(id: string): boolean {
@@ -18,12 +21,26 @@ export function isId(text: string): boolean {
 }
 
 /** Words of the session that an envelope on a JSON session could not be told from (WIRE §2). */
-const sessionWords: ReadonlySet<string> = new Set(["auth", "batch", "error", "ping", "pong", "subscribe", "subscribed", "unsubscribe", "unsubscribed"]);
+const sessionWords: ReadonlySet<string> = new Set(["auth", "batch", "disconnect", "error", "ping", "pong", "subscribe", "subscribed", "unsubscribe", "unsubscribed"]);
 
-/** Whether `text` is a message type: `[a-z][a-z0-9-]{0,31}` (WIRE §1), and not a word that means something else on a JSON session (WIRE §2). */
-export function isType(text: string): boolean {
-  return typePattern.test(text) && !sessionWords.has(text);
+/** The type of the messages in which the gateway keeps last wills. Nobody else may say it, and nobody sees it: no filter matches it but one that names it, which no peer may. */
+export const willType = "will";
+
+/** Whether a topic, or a filter, is of that type. */
+export function isHiddenTopic(topic: string): boolean {
+  return topic.startsWith(willType) && (topic.length === willType.length || topic.charCodeAt(willType.length) === 47);
 }
+
+/** Whether `text` is a message type: `[a-z][a-z0-9-]{0,31}` (WIRE §1), not a word that means something else on a JSON session (WIRE §2), and not the gateway's own. */
+export function isType(text: string): boolean {
+  return typePattern.test(text) && !sessionWords.has(text) && text !== willType;
+}
+
+/** Types of what the gateway notes about itself in the journal: no peer may say them, and a sink or a recording has them only where it names them. */
+export const gatewayTypes: ReadonlySet<string> = new Set(["audit", "command-sent", "dead-letter", "will"]);
+
+/** Types of messages that the gateway follows to their end, whatever became of it meanwhile: it looks for all of them at each start, so a journal does well to find them fast. */
+export const followedTypes: ReadonlySet<string> = new Set(["command", "command-sent", "ack", "dead-letter"]);
 
 /** Whether `text` is a topic filter of MQTT 5.0 §4.7: levels joined by `/`, `+` and `#` each alone in a level, `#` only at the end; 1–512 bytes, at most 32 levels. */
 export function isPattern(text: string): boolean {
@@ -37,9 +54,10 @@ export function isPattern(text: string): boolean {
 
 /**
  * Checks a topic filter that came from outside.
- * @throws {BusbarError} BAD_FRAME when it is none.
+ * @throws {BusbarError} BAD_FRAME when it is none, FORBIDDEN when it names a type that is the gateway's own.
  */
 export function checkPattern(text: string): void {
+  if (isHiddenTopic(text)) throw new BusbarError("FORBIDDEN", `Cannot use ${JSON.stringify(text.slice(0, 80))} as a topic pattern: messages of this type are the gateway's own`);
   if (!isPattern(text)) throw new BusbarError("BAD_FRAME", `Cannot use ${JSON.stringify(text.slice(0, 80))} as a topic pattern: it is not an MQTT topic filter of at most 512 bytes and 32 levels`);
 }
 
@@ -53,7 +71,7 @@ export function speaksFor(identity: string, id: string): boolean {
   return id.startsWith(identity) && (id.length === identity.length || id.charCodeAt(identity.length) === 47);
 }
 
-/** Whether `topic` matches the filter `pattern` (MQTT 5.0 §4.7): `a/#` matches `a` too. */
+/** Whether `topic` matches the filter `pattern` (MQTT 5.0 §4.7): `a/#` matches `a` too. A wildcard in the first level does not match what is the gateway's own, as one does not match `$` there (§4.7.2). */
 export function matches(pattern: string, topic: string): boolean {
   return covers(pattern, topic);
 }
@@ -63,6 +81,7 @@ export function matches(pattern: string, topic: string): boolean {
  * This is the test that a right passes: what is asked for must lie wholly within what is granted.
  */
 export function covers(granted: string, asked: string): boolean {
+  if ((granted.charCodeAt(0) === 35 || granted.charCodeAt(0) === 43) && isHiddenTopic(asked)) return false;
   const have = granted.split("/");
   const want = asked.split("/");
   for (let at = 0; ; at++) {
@@ -73,4 +92,9 @@ export function covers(granted: string, asked: string): boolean {
     if (other === "#") return false;
     if (one === undefined || (one !== "+" && one !== other)) return false;
   }
+}
+
+/** Whether `topic` matches the filter, or one of the filters. */
+export function matchesAny(patterns: string | readonly string[], topic: string): boolean {
+  return typeof patterns === "string" ? matches(patterns, topic) : patterns.some((pattern) => matches(pattern, topic));
 }

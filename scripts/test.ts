@@ -40,7 +40,7 @@ async function main(): Promise<number> {
 
   if (everything) await part("types", () => runOne("types", node, [join("node_modules", "typescript", "bin", "tsc")]));
   if (everything) await part("page", () => runOne("types of the console page", node, [join("node_modules", "typescript", "bin", "tsc"), "-p", join("plugins", "http", "console")]));
-  if (onNode) await part("node", () => runNodeTests(node, files, { cwd: root, timeout: 8 * minutes }));
+  if (onNode) await part("node", () => runNodeTests(node, files, { cwd: root, timeout: 10 * minutes }));
   if (onDeno) {
     const deno = await denoProgram(node);
     await part("deno", async () => withReasons(await runDenoTests(deno, files, { cwd: root }), outcomes));

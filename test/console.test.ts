@@ -96,7 +96,7 @@ test("the console shows live values, draws one from history and live, and switch
   }
 });
 
-test("the console says that it has lost the gateway, and comes back by itself", { skip: withoutBrowser, timeout: 120_000 }, async () => {
+test("the console says that it has lost the gateway, and resumes by itself when that has restarted", { skip: withoutBrowser, timeout: 120_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), "busbar-console-"));
   const first = await startDefaultSet(folder);
   try {
@@ -114,8 +114,14 @@ test("the console says that it has lost the gateway, and comes back by itself", 
       assert.ok(config);
       const again = createKernel({ config, log: createLog({ clock: systemClock, write: () => {} }), cwd: folder });
       await again.start();
+      const happens = (message: string): Promise<unknown> => again.bus.deliver({ type: "event", from: "door-9", payload: { message }, qos: 1 });
       try {
+        await happens("opened while nobody looked");
         await page.locator('#connection[data-state="live"]').waitFor();
+        await page.locator("#events", { hasText: "opened while nobody looked" }).waitFor();
+        await happens("closed again");
+        await page.locator("#events", { hasText: "closed again" }).waitFor();
+        await untilOtherText(page, '[data-device="boiler-1"] [data-tag="temperature"] .value');
       } finally {
         await again.stop();
       }

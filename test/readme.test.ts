@@ -30,7 +30,7 @@ test("README.md shows a config that is right", async (t) => {
 
 test("README.md and every other page link only to what is there", async () => {
   const { globSync } = await import("node:fs");
-  const pages = globSync("{*.md,{core,cli,bench,docs,plugins/*,examples/*}/*.md}", { cwd: root });
+  const pages = globSync("{*.md,{core,client,cli,bench,docs,plugins/*,examples/*}/*.md}", { cwd: root });
   assert.ok(pages.length > 5);
   for (const page of pages) {
     const text = await readFile(join(root, page), "utf8");

@@ -73,7 +73,7 @@ test("busbar check --schema prints a JSON Schema with every installed plugin", a
   assert.deepEqual([code, stderr], [0, ""]);
   const schema = JSON.parse(stdout) as { $schema: string; properties: { plugins: { properties: Record<string, unknown> } } };
   assert.equal(schema.$schema, "https://json-schema.org/draft/2020-12/schema");
-  for (const name of ["auth-jwt", "http", "opcua-sim", "storage-sqlite", "tcp-protobuf", "websocket"]) assert.ok(name in schema.properties.plugins.properties, name);
+  for (const name of ["auth-jwt", "http", "mqtt", "opcua-sim", "storage-sqlite", "tcp-protobuf", "websocket"]) assert.ok(name in schema.properties.plugins.properties, name);
 });
 
 test("busbar plugins lists what is installed from metadata", async () => {

@@ -37,10 +37,12 @@ test("busbar send puts a message into the journal, busbar tap prints it from the
 test("busbar tap --json prints envelopes as they came", async () => {
   await using gateway = await openGateway();
   const { cwd, ws } = gateway;
-  await runBusbar(["send", "command", '{"on":true}', "--to", "lamp-1", "--from", "anna", ...ws], { cwd });
+  const before = Date.now();
+  await runBusbar(["send", "command", '{"on":true}', "--to", "lamp-1", "--from", "anna", "--ttl", "1h", "--replace", "power", ...ws], { cwd });
   const { stdout } = await runBusbar(["tap", "command/#", "--since", "0", "--count", "1", "--json", ...ws], { cwd });
-  const { ver, from, to, type, payload, qos } = JSON.parse(stdout) as Record<string, unknown>;
-  assert.deepEqual({ ver, from, to, type, payload, qos }, { ver: "1.0", from: "anna", to: "lamp-1", type: "command", payload: { on: true }, qos: 1 });
+  const { ver, from, to, type, payload, qos, replace, expires } = JSON.parse(stdout) as Record<string, unknown>;
+  assert.deepEqual({ ver, from, to, type, payload, qos, replace }, { ver: "1.0", from: "anna", to: "lamp-1", type: "command", payload: { on: true }, qos: 1, replace: "power" });
+  assert.ok((expires as number) >= before + 3_600_000 && (expires as number) <= Date.now() + 3_600_000);
 });
 
 test("busbar tap ends with 69 when the gateway goes", async () => {

@@ -1,14 +1,11 @@
 import process from "node:process";
+import { tcp } from "@busbar/client/tcp";
 import { isId, systemClock } from "@busbar/core";
 import { accessOptions, openAccess } from "../client/access.ts";
 import { defineCommand } from "../command.ts";
 import { Failure, usageFailure } from "../failure.ts";
 import { startFleet, type FleetCounts } from "../sim/fleet.ts";
-import { openTcpLink } from "../sim/tcp-link.ts";
-import { openWsLink } from "../sim/ws-link.ts";
 import { oneLine, print } from "../terminal.ts";
-
-const links = { tcp: openTcpLink, ws: openWsLink };
 
 /** `busbar sim`: a fleet of simulated devices. */
 export default defineCommand({
@@ -35,7 +32,7 @@ export default defineCommand({
     if (!isId(prefix + count)) throw usageFailure(`sim: "${oneLine(prefix)}${count}" is no id`);
     const ids = Array.from({ length: count }, (_, at) => `${prefix}${at + 1}`);
     await access.tokenFor(ids[0]!); // what is wrong with the key or the role is said once, not by every device
-    const fleet = startFleet({ url: access.url, open: links[protocol], ids, tokenFor: access.tokenFor, rate, qos: Number(options.qos) as 0 | 1 | 2 });
+    const fleet = startFleet({ url: access.url, transport: protocol === "tcp" ? tcp() : undefined, ids, tokenFor: access.tokenFor, rate, qos: Number(options.qos) as 0 | 1 | 2 });
     const began = performance.now();
     const interrupted = new AbortController();
     const interrupt = (): void => interrupted.abort();

@@ -1,10 +1,11 @@
-import { createMinter, errorText, retryDelay, systemClock, type Clock } from "@busbar/core";
-import type { Link, OpenLink } from "./link.ts";
+import { createClient, type Client, type ClientError, type Transport } from "@busbar/client";
+import { systemClock, type Clock } from "@busbar/core";
 
 /** What a fleet is. */
 export interface FleetOptions {
   readonly url: URL;
-  readonly open: OpenLink;
+  /** Default: JSON over WebSocket. */
+  readonly transport?: Transport | undefined;
   /** The devices' ids. */
   readonly ids: readonly string[];
   readonly tokenFor: (id: string) => Promise<string>;
@@ -19,7 +20,7 @@ export interface FleetCounts {
   readonly connected: number;
   readonly sent: number;
   readonly acked: number;
-  /** Frames that were refused, and connections that broke or did not come about. */
+  /** Messages that were refused, and connections that broke or did not come about. */
   readonly errors: number;
   /** Attempts to connect again. */
   readonly reconnects: number;
@@ -30,92 +31,60 @@ export interface Fleet {
   counts(): FleetCounts;
   /** The last thing that went wrong. */
   lastError(): string | undefined;
-  /** Sends nothing more. Resolves when every connection is closed. */
+  /** Sends nothing more. Resolves when what was sent is acknowledged, or a second has passed, and every connection is closed. */
   stop(): Promise<void>;
 }
 
-/** A device sends nothing while the system has not taken this much of it, in bytes. */
-const bufferLimit = 256 * 1024;
+/** A device says nothing while so many of its messages wait. */
+const maxBuffered = 256;
 /** Devices that start to connect per tick, so that a large fleet does not run into the listener's backlog. */
 const connectsPerTick = 20;
 const tick = 10;
+const patience = 1000;
 
-interface Device {
-  readonly id: string;
-  /** Drives its signal. */
-  readonly phase: number;
-  link: Link | undefined;
-  ready: boolean;
-  attempt: number;
-}
-
-/** Starts devices that connect, report at a rate, and come back with growing pauses when their connection breaks. */
+/** Starts devices, each with a client of its own, that connect, report at a rate, and come back with growing pauses when their connection breaks. */
 export function startFleet(options: FleetOptions): Fleet {
-  const { url, open, ids, rate, qos } = options;
+  const { url, ids, rate, qos, tokenFor, transport } = options;
   const clock = options.clock ?? systemClock;
-  const mint = createMinter();
-  const devices = ids.map((id, at): Device => ({ id, phase: at, link: undefined, ready: false, attempt: 0 }));
+  const clients: Client[] = [];
   const counts = { connected: 0, sent: 0, acked: 0, errors: 0, reconnects: 0 };
-  const pauses = new Set<() => void>();
   let lastError: string | undefined;
   let stopping = false;
-  let allClosed = (): void => {};
 
-  const failed = (reason: string): void => {
-    counts.errors++;
-    lastError = reason;
-  };
-  const comeBack = (device: Device): void => {
-    const cancel = clock.after(retryDelay(device.attempt++), () => {
-      pauses.delete(cancel);
-      counts.reconnects++;
-      void connect(device);
-    });
-    pauses.add(cancel);
-  };
-  const connect = async (device: Device): Promise<void> => {
-    let token: string;
-    try {
-      token = await options.tokenFor(device.id);
-    } catch (error) {
-      return failed(errorText(error)); // the same for every attempt
-    }
+  const failed = (error: ClientError): void => {
     if (stopping) return;
-    device.link = open(url, { id: device.id, token }, {
-      ready() {
-        device.ready = true;
-        device.attempt = 0;
-        counts.connected++;
-      },
-      acked: () => void counts.acked++,
-      refused: failed,
-      closed(reason) {
-        if (device.ready) counts.connected--;
-        device.ready = false;
-        device.link = undefined;
-        if (stopping) {
-          if (devices.every(({ link }) => link === undefined)) allClosed();
-          return;
-        }
-        failed(reason);
-        comeBack(device);
-      },
-    });
+    counts.errors++;
+    lastError = error.message;
   };
+  const connect = (id: string): Client => {
+    const client = createClient({ url: url.href, id, token: () => tokenFor(id), clock, buffer: { limit: maxBuffered }, ...(transport === undefined ? {} : { transport }) });
+    let online = false;
+    let attempts = 0;
+    client.on("state", (state, { error }) => {
+      if (state === "connecting" && attempts++ > 0) counts.reconnects++;
+      if (online !== (state === "online")) counts.connected += online ? -1 : 1;
+      online = state === "online";
+      if (error) failed(error);
+    });
+    client.on("dropped", (_, error) => failed(error));
+    return client;
+  };
+  const acknowledged = (): void => void counts.acked++;
+  const ignore = (): void => {}; // `dropped` has told of it
 
-  let connecting = 0;
-  let turn = 0;
   const begun = clock.now();
+  let turn = 0;
   let due = 0;
   const stopTicks = clock.every(tick, () => {
-    for (let left = connectsPerTick; left > 0 && connecting < devices.length; left--) void connect(devices[connecting++]!);
-    const target = ((clock.now() - begun) / 1000) * rate * devices.length;
+    for (let left = connectsPerTick; left > 0 && clients.length < ids.length; left--) clients.push(connect(ids[clients.length]!));
+    const target = ((clock.now() - begun) / 1000) * rate * ids.length;
     for (; due + 1 <= target; due++) {
-      const device = devices[turn++ % devices.length]!;
-      if (!device.ready || device.link === undefined || device.link.buffered() > bufferLimit) continue; // what it would have said is lost, as a real sensor's value is
+      const at = turn++ % ids.length;
+      const client = clients[at];
+      if (client?.state !== "online" || client.counts.buffered >= maxBuffered) continue; // what it would have said is lost, as a real sensor's value is
       const timestamp = clock.now();
-      device.link.send({ from: device.id, msgid: mint(), timestamp, qos, payload: reading(device.phase, timestamp) });
       counts.sent++;
+      client.publish({ type: "status", timestamp, qos, payload: reading(at, timestamp) }).then(qos > 0 ? acknowledged : ignore, ignore);
     }
   });
 
@@ -125,11 +94,7 @@ export function startFleet(options: FleetOptions): Fleet {
     async stop() {
       stopping = true;
       stopTicks();
-      for (const cancel of pauses) cancel();
-      const closed = new Promise<void>((resolve) => (allClosed = resolve));
-      const open = devices.filter(({ link }) => link !== undefined);
-      for (const { link } of open) link?.close();
-      if (open.length > 0) await closed;
+      await Promise.all(clients.map((client) => client.close({ drain: client.state === "online", timeout: patience })));
     },
   };
 }

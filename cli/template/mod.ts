@@ -14,6 +14,7 @@ export default defineAdapter({
   description: "Devices that speak my-protocol: lines of text over TCP",
   port: 7001,
   framing: lineFraming({ dropCarriageReturn: true }),
+  answers: true,
   codec: () => ({
     decode(frame) {
       const line = toText.decode(frame);

@@ -9,6 +9,7 @@ const timestampKey = ascii('","timestamp":');
 const tails = [0, 1, 2].map((qos) => [ascii(`,"qos":${qos},"retain":false`), ascii(`,"qos":${qos},"retain":true`)] as const);
 const offsetKey = ascii(',"offset":');
 const expiresKey = ascii(',"expires":');
+const replaceKey = ascii(',"replace":"');
 
 /** The middle of the envelope, which messages of one source share. */
 interface Middle {
@@ -27,7 +28,7 @@ let lastOffset: number | undefined;
 let lastBytes: Uint8Array;
 
 /**
- * An envelope as JSON, `{"ver","msgid","timestamp","from","to","type","payload","qos","retain"}` with `expires` and `offset` where it has them. Encoded once however many
+ * An envelope as JSON, `{"ver","msgid","timestamp","from","to","type","payload","qos","retain"}` with `expires`, `replace` and `offset` where it has them. Encoded once however many
  * sessions ask for it one after the other; written byte by byte into a slab, as the many small writes of a generic encoder cost more than all else.
  */
 export function encodeEnvelopeJson(message: Message, offset: number | undefined): Uint8Array {
@@ -65,6 +66,11 @@ function tryEncode(message: Message, offset: number | undefined, middle: Uint8Ar
   if (at < 0 || buffer.length - at < 200) return undefined;
   at = copy(tails[message.qos]![message.retain ? 1 : 0], buffer, at);
   if (message.expires !== undefined) at = writeInteger(message.expires, buffer, copy(expiresKey, buffer, at));
+  if (message.replace !== undefined) {
+    if (buffer.length - at < 600) return undefined; // 64 bytes may become 384, and the offset follows
+    at = writeText(message.replace, buffer, copy(replaceKey, buffer, at));
+    buffer[at++] = 0x22;
+  }
   if (offset !== undefined) at = writeInteger(offset, buffer, copy(offsetKey, buffer, at));
   buffer[at++] = 0x7d;
   return slab.take(at);

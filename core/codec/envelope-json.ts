@@ -1,8 +1,9 @@
 import type { Codec, CodecFactory } from "../codec.ts";
-import { checkMessage, Message, parsePayload, formatPayload, type Qos } from "../envelope.ts";
+import { checkMessage, decodePayload, formatPayload, Message, toJsonObject, type Qos } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
 import type { Frame } from "../frame.ts";
 import { encodeEnvelopeJson } from "./envelope-json-encode.ts";
+import { checkOverflow } from "./overflow-fields.ts";
 
 /** Payloads nested deeper than this are refused. */
 export const maxPayloadDepth = 64;
@@ -35,22 +36,26 @@ const codec: Codec = {
 };
 
 const controls: Readonly<Record<string, (object: Json) => Frame>> = {
-  auth: (o) => ({ kind: "auth", deviceId: text(o, "deviceId"), token: text(o, "token") }),
+  auth: (o) => ({ kind: "auth", deviceId: text(o, "deviceId"), token: text(o, "token"), ...(o["will"] === undefined ? {} : { will: decodeWill(o["will"]) }) }),
   batch(o) {
     const { data } = o;
     if (!Array.isArray(data) || data.length > maxBatch) throw invalid("data", `an array of at most ${maxBatch} envelopes`);
     return { kind: "batch", messages: data.map((one: unknown) => decodeEnvelope(isObject(one) ? one : fail("data", "an array of envelopes"))) };
   },
-  subscribe: (o) => ({ kind: "subscribe", topic: text(o, "topic"), qos: decodeQos(o), since: decodeSince(o), ref: optionalText(o, "ref"), binary: o["binary"] === true }),
+  subscribe: (o) => ({
+    kind: "subscribe", topic: text(o, "topic"), qos: decodeQos(o), since: decodeOffset(o, "since"), ref: optionalText(o, "ref"), binary: o["binary"] === true,
+    ...(o["epoch"] === undefined ? {} : { epoch: text(o, "epoch") }), ...checkOverflow(optionalText(o, "overflow"), o["limit"]),
+  }),
   unsubscribe: (o) => ({ kind: "unsubscribe", topic: text(o, "topic"), ref: optionalText(o, "ref") }),
   ack(o) {
     const { status } = o;
     if (status !== undefined && status !== "ok" && status !== "error") throw invalid("status", '"ok" or "error"');
     checkDepth(o["payload"], maxPayloadDepth);
-    return { kind: "ack", msgid: text(o, "msgid"), status, ...(o["payload"] === undefined ? {} : { payload: parsePayload(o["payload"]) }) };
+    return { kind: "ack", msgid: text(o, "msgid"), status, ...(o["offset"] === undefined ? {} : { offset: decodeOffset(o, "offset") }), ...(o["payload"] === undefined ? {} : { payload: decodePayload(o["payload"]) }) };
   },
   ping: () => ({ kind: "ping" }),
   pong: () => ({ kind: "pong" }),
+  disconnect: () => ({ kind: "disconnect" }),
 };
 
 function parseObject(bytes: Uint8Array): Json {
@@ -70,6 +75,15 @@ function decodeEnvelope(o: Json): Message {
   return build(o, type === "control" ? "command" : type, o["payload"] !== undefined ? o["payload"] : o["data"]);
 }
 
+/** The gateway mints the msgid of a will that has none. */
+function decodeWill(will: unknown): Message {
+  if (!isObject(will)) throw invalid("will", "an envelope");
+  if (will["msgid"] !== undefined || will["qos"] === 0) return decodeEnvelope(will);
+  const message = decodeEnvelope({ ...will, qos: 0 });
+  message.qos = decodeQos(will);
+  return message;
+}
+
 /** `{"deviceId","timestamp","values":[…],"quality"}` without a type is a status. */
 function decodeValues(o: Json): Message {
   return build(o, "status", o["quality"] === undefined ? { values: o["values"] } : { values: o["values"], quality: o["quality"] });
@@ -86,7 +100,8 @@ function build(o: Json, type: string, payload: unknown): Message {
   if (qos > 0 && msgid === "") throw invalid("msgid", "given: a message of qos 1 or 2 needs one");
   checkDepth(payload, maxPayloadDepth);
   const from = optionalText(o, "from") ?? optionalText(o, "deviceId") ?? "";
-  const message = new Message(type, from, optionalText(o, "to") ?? "server", msgid, timestamp, qos, retain, expires, payload === undefined ? null : parsePayload(payload));
+  const message = new Message(type, from, optionalText(o, "to") ?? "server", msgid, timestamp, qos, retain, expires, payload === undefined ? null : decodePayload(payload));
+  message.replace = optionalText(o, "replace");
   checkMessage(message);
   return message;
 }
@@ -97,10 +112,10 @@ function decodeQos(o: Json): Qos {
   return qos;
 }
 
-function decodeSince(o: Json): number | undefined {
-  const { since } = o;
-  if (since !== undefined && (!Number.isSafeInteger(since) || (since as number) < 0)) throw invalid("since", "an offset");
-  return since as number | undefined;
+function decodeOffset(o: Json, key: string): number | undefined {
+  const offset = o[key];
+  if (offset !== undefined && (!Number.isSafeInteger(offset) || (offset as number) < 0)) throw invalid(key, "an offset");
+  return offset as number | undefined;
 }
 
 /** Payloads are walked, not trusted: what is nested too deep would overflow the stack of whoever formats it. */
@@ -137,6 +152,7 @@ function fail(field: string, wanted: string): never {
 function toJson(frame: Exclude<Frame, Message>): Json {
   if (frame.kind === "batch") throw new TypeError("Cannot encode a batch: encode its messages");
   const { kind, ...fields } = frame;
+  if (frame.kind === "auth" && frame.will) return { type: kind, ...fields, will: Object.fromEntries(Object.entries(toJsonObject(frame.will)).filter(([, value]) => value !== "" && value !== 0)) };
   if (frame.kind === "ack" && frame.payload !== undefined) return { type: kind, ...fields, payload: JSON.parse(formatPayload(frame.payload)) };
   return { type: kind, ...fields };
 }

@@ -32,5 +32,6 @@ function write(writer: BinaryWriter, message: Message, offset: number | undefine
   if (message.retain) writer.tag(10, 0).bool(true);
   if (offset !== undefined) writer.tag(11, 0).int64(offset);
   if (message.expires !== undefined) writer.tag(12, 0).int64(message.expires);
+  if (message.replace !== undefined) writer.tag(13, 2).string(message.replace);
   return writer;
 }

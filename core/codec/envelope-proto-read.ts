@@ -1,4 +1,4 @@
-import { checkMessage, Message, type Qos } from "../envelope.ts";
+import { checkMessage, decodePayload, Message, type Qos } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
 import { isJson } from "./json-check.ts";
 import { maxPayloadDepth } from "./envelope-json.ts";
@@ -65,6 +65,7 @@ export class EnvelopeReader {
     let qos = 0;
     let retain = false;
     let expires: number | undefined;
+    let replace: string | undefined;
     let json = -1;
     let jsonEnd = 0;
     let data: Uint8Array | undefined;
@@ -95,6 +96,7 @@ export class EnvelopeReader {
             data = new Uint8Array(bytes.buffer, bytes.byteOffset + at, length);
             json = -1;
             break;
+          case 13: if (length > 0) replace = readString(bytes, at, next); break;
         }
       } else if ((tag & 7) === 0) {
         const value = this.#varint(bytes, end);
@@ -111,16 +113,18 @@ export class EnvelopeReader {
     if (type === "control") type = "command";
     if (json >= 0) {
       if (!isJson(bytes, json, jsonEnd, maxPayloadDepth)) throw new BusbarError("BAD_FRAME", `Cannot use the payload: it is not JSON nested at most ${maxPayloadDepth} levels deep`);
-      return this.#check(Message.fromJsonBytes(type, from, to, msgid, timestamp, qos as Qos, retain, expires, bytes, json, jsonEnd));
+      if (mayStandForBytes(bytes, json, jsonEnd)) decodePayload(JSON.parse(utf8.decode(bytes.subarray(json, jsonEnd))));
+      return this.#check(Message.fromJsonBytes(type, from, to, msgid, timestamp, qos as Qos, retain, expires, bytes, json, jsonEnd), replace);
     }
-    return this.#check(new Message(type, from, to, msgid, timestamp, qos as Qos, retain, expires, data ?? null));
+    return this.#check(new Message(type, from, to, msgid, timestamp, qos as Qos, retain, expires, data ?? null), replace);
   }
 
   /** Checks every field; ids and type only when they are not the very strings of the last message. */
-  #check(message: Message): Message {
+  #check(message: Message, replace: string | undefined): Message {
+    message.replace = replace;
     if (
       message.type !== this.#lastType || message.from !== this.#lastFrom || message.to !== this.#lastTo || message.type === "" || !(message.qos <= 2) || message.expires !== undefined ||
-      message.msgid.length > 21 || !(message.timestamp <= 8_640_000_000_000_000)
+      message.msgid.length > 21 || replace !== undefined || !(message.timestamp <= 8_640_000_000_000_000)
     ) {
       checkMessage(message);
       this.#lastType = message.type;
@@ -156,6 +160,19 @@ export class EnvelopeReader {
     if (size < 0 || this.#at + size > end) throw new SyntaxError(`Cannot decode the envelope: unknown field ${tag >>> 3} at byte ${this.#at}`);
     this.#at += size;
   }
+}
+
+/** Whether this JSON is an object whose first key may be `$base64`, which can be written with escapes, too: only such a payload is worth parsing to find out. */
+function mayStandForBytes(json: Uint8Array, start: number, end: number): boolean {
+  let at = afterSpace(json, start, end);
+  if (json[at] !== 0x7b) return false;
+  at = afterSpace(json, at + 1, end);
+  return json[at] === 0x22 && (json[at + 1] === 0x24 || json[at + 1] === 0x5c);
+}
+
+function afterSpace(json: Uint8Array, at: number, end: number): number {
+  while (at < end && (json[at] === 0x20 || json[at] === 0x0a || json[at] === 0x0d || json[at] === 0x09)) at++;
+  return at;
 }
 
 /** Short ASCII strings are built here; the rest goes through TextDecoder, which costs more per call than such a string. */

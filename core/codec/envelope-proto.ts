@@ -1,13 +1,14 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Codec, CodecFactory } from "../codec.ts";
-import { formatPayload, Message, parsePayload, type Qos } from "../envelope.ts";
+import { decodePayload, formatPayload, Message, type Qos } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
 import type { Frame } from "../frame.ts";
-import { AckSchema, FrameSchema, type Ack, type Frame as ProtoFrame } from "../proto/gen/busbar/v1/envelope_pb.ts";
+import { AckSchema, EnvelopeSchema, FrameSchema, type Ack, type Envelope as ProtoEnvelope, type Frame as ProtoFrame } from "../proto/gen/busbar/v1/envelope_pb.ts";
 import { maxBatch, maxPayloadDepth } from "./envelope-json.ts";
 import { EnvelopeReader } from "./envelope-proto-read.ts";
 import { encodeEnvelopeProto } from "./envelope-proto-encode.ts";
 import { isJson } from "./json-check.ts";
+import { checkOverflow } from "./overflow-fields.ts";
 
 /** `busbar.v1.Frame`: the session in protobuf (WIRE §2, §3). */
 export const envelopeProto: CodecFactory = { name: "busbar.v1.proto", session: true, create: () => new EnvelopeProtoCodec() };
@@ -73,24 +74,40 @@ function parseFrame(bytes: Uint8Array): ProtoFrame {
 function decodeControl(frame: ProtoFrame["frame"]): Frame {
   switch (frame.case) {
     case "auth":
-      return { kind: "auth", deviceId: frame.value.deviceId, token: frame.value.token };
+      return { kind: "auth", deviceId: frame.value.deviceId, token: frame.value.token, ...(frame.value.will && { will: decodeWill(frame.value.will) }) };
     case "subscribe": {
-      const { topic, qos, since, ref } = frame.value;
-      if (since !== undefined && (since < 0n || since > Number.MAX_SAFE_INTEGER)) throw new BusbarError("BAD_FRAME", "Cannot subscribe: since must be an offset");
+      const { topic, qos, since, ref, epoch, overflow, limit } = frame.value;
       if (qos > 2) throw new BusbarError("BAD_FRAME", "Cannot subscribe: qos must be 0, 1 or 2");
-      return { kind: "subscribe", topic, qos: qos as Qos, since: since === undefined ? undefined : Number(since), ref: ref || undefined };
+      return { kind: "subscribe", topic, qos: qos as Qos, since: decodeOffset(since), ref: ref || undefined, ...(epoch && { epoch }), ...checkOverflow(overflow || undefined, limit || undefined) };
     }
     case "unsubscribe":
       return { kind: "unsubscribe", topic: frame.value.topic, ref: frame.value.ref || undefined };
     case "ack":
       if (frame.value.msgid === "") throw new BusbarError("BAD_FRAME", "Cannot use the ack: it names no msgid");
-      return { kind: "ack", msgid: frame.value.msgid, status: decodeStatus(frame.value.status), ...decodePayload(frame.value) };
+      return { kind: "ack", msgid: frame.value.msgid, status: decodeStatus(frame.value.status), ...(frame.value.offset === undefined ? {} : { offset: decodeOffset(frame.value.offset) }), ...decodeResult(frame.value) };
     case "ping":
     case "pong":
+    case "disconnect":
       return { kind: frame.case };
     default:
       throw new BusbarError("BAD_FRAME", frame.case === undefined ? "Cannot use the frame: it is empty" : `Cannot use a frame "${frame.case}": it goes from server to client only`);
   }
+}
+
+/** Once per connection at the most: the generated code reads it, and its bytes go the way of every envelope. */
+function decodeWill(will: ProtoEnvelope): Message {
+  const bytes = toBinary(EnvelopeSchema, will);
+  return new EnvelopeReader().read(bytes, 0, bytes.length);
+}
+
+function decodeOffset(offset: bigint | undefined): number | undefined {
+  if (offset !== undefined && (offset < 0n || offset > Number.MAX_SAFE_INTEGER)) throw new BusbarError("BAD_FRAME", "Cannot use the frame: it names an offset that is none");
+  return offset === undefined ? undefined : Number(offset);
+}
+
+/** An offset as a field that is absent where there is none. */
+function offsetField<K extends string>(key: K, offset: number | undefined): { [key in K]?: bigint } {
+  return (offset === undefined ? {} : { [key]: BigInt(offset) }) as { [key in K]?: bigint };
 }
 
 function decodeStatus(status: string): "ok" | "error" | undefined {
@@ -98,41 +115,43 @@ function decodeStatus(status: string): "ok" | "error" | undefined {
   throw new BusbarError("BAD_FRAME", 'Cannot use the ack: status must be "ok" or "error"');
 }
 
-function decodePayload({ payload }: Ack): { payload?: unknown } {
+function decodeResult({ payload }: Ack): { payload?: unknown } {
   if (payload.case === "data") return { payload: payload.value };
   if (payload.case === undefined) return {};
   const json = encoder.encode(payload.value);
   if (!isJson(json, 0, json.length, maxPayloadDepth)) throw new BusbarError("BAD_FRAME", `Cannot use the ack: its payload is not JSON nested at most ${maxPayloadDepth} levels deep`);
-  return { payload: parsePayload(JSON.parse(payload.value)) };
+  return { payload: decodePayload(JSON.parse(payload.value)) };
 }
 
 function toProto(frame: Exclude<Frame, Message>) {
   switch (frame.kind) {
     case "auth":
-      return create(FrameSchema, { frame: { case: "auth", value: { deviceId: frame.deviceId, token: frame.token } } });
+      return create(FrameSchema, { frame: { case: "auth", value: { deviceId: frame.deviceId, token: frame.token, ...(frame.will && { will: fromBinary(EnvelopeSchema, encodeEnvelopeProto(frame.will, undefined, false)) }) } } });
     case "auth_response":
       return create(FrameSchema, { frame: { case: "authResponse", value: { status: frame.status, timestamp: BigInt(frame.timestamp) } } });
     case "batch":
       throw new TypeError("Cannot encode a batch: encode its messages");
     case "subscribe":
-      return create(FrameSchema, { frame: { case: "subscribe", value: { topic: frame.topic, qos: frame.qos, ref: frame.ref ?? "", ...(frame.since === undefined ? {} : { since: BigInt(frame.since) }) } } });
+      return create(FrameSchema, { frame: { case: "subscribe", value: { topic: frame.topic, qos: frame.qos, ref: frame.ref ?? "", epoch: frame.epoch ?? "", overflow: frame.overflow ?? "", limit: frame.limit ?? 0, ...offsetField("since", frame.since) } } });
     case "subscribed":
-      return create(FrameSchema, { frame: { case: "subscribed", value: { topic: frame.topic, ref: frame.ref ?? "", ...(frame.offset === undefined ? {} : { offset: BigInt(frame.offset) }) } } });
+      return create(FrameSchema, { frame: { case: "subscribed", value: { topic: frame.topic, ref: frame.ref ?? "", epoch: frame.epoch ?? "", ...offsetField("offset", frame.offset) } } });
     case "unsubscribe":
     case "unsubscribed":
       return create(FrameSchema, { frame: { case: frame.kind, value: { topic: frame.topic, ref: frame.ref ?? "" } } });
     case "ack": {
-      const value = create(AckSchema, { msgid: frame.msgid, status: frame.status ?? "" });
+      const value = create(AckSchema, { msgid: frame.msgid, status: frame.status ?? "", ...offsetField("offset", frame.offset) });
       if (frame.payload instanceof Uint8Array) value.payload = { case: "data", value: frame.payload };
       else if (frame.payload !== undefined) value.payload = { case: "json", value: formatPayload(frame.payload) };
       return create(FrameSchema, { frame: { case: "ack", value } });
     }
     case "error":
-      return create(FrameSchema, { frame: { case: "error", value: { code: frame.code, message: frame.message, msgid: frame.msgid ?? "", ref: frame.ref ?? "" } } });
+      return create(FrameSchema, { frame: { case: "error", value: { code: frame.code, message: frame.message, msgid: frame.msgid ?? "", ref: frame.ref ?? "", epoch: frame.epoch ?? "", ...offsetField("oldest", frame.oldest) } } });
     case "ping":
       return create(FrameSchema, { frame: { case: "ping", value: {} } });
     case "pong":
       return create(FrameSchema, { frame: { case: "pong", value: {} } });
+    case "disconnect":
+      return create(FrameSchema, { frame: { case: "disconnect", value: {} } });
   }
 }
 

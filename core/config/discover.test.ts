@@ -47,6 +47,25 @@ test("loadPlugin() finds a path, a short name, a full name, from the folder upwa
   assert.equal((await loadPlugin("plain", folder)).name, "plain");
 });
 
+test("loadPlugin() finds a further plugin of a package, and listPlugins() lists it", async (t) => {
+  const more = { exports: { ".": "./main.js", "./thaw": { import: "./thaw.js" } }, busbar: { api: "^0.1.0", runtimes: ["node"], plugins: { thaw: "Melts" } } };
+  const folder = await folderWith(t, {
+    "node_modules/busbar-plugin-frost/package.json": manifest("busbar-plugin-frost", more),
+    "node_modules/busbar-plugin-frost/main.js": source("frost"),
+    "node_modules/busbar-plugin-frost/thaw.js": source("thaw"),
+    "node_modules/@acme/frost/package.json": manifest("@acme/frost", { ...more, keywords: [] }),
+    "node_modules/@acme/frost/thaw.js": source("acme-thaw"),
+  });
+  assert.equal((await loadPlugin("frost/thaw", folder)).name, "thaw");
+  assert.equal((await loadPlugin("@acme/frost/thaw", folder)).name, "acme-thaw");
+  for (const use of ["frost/freeze", "frost/", "frost/../frost", "frost/thaw/x", "frost/thaw.js"]) await assert.rejects(loadPlugin(use, folder), (error: unknown) => errorCode(error) === "NOT_FOUND", use);
+  const found = await listPlugins(folder);
+  assert.deepEqual(found.filter(({ package: name }) => name === "busbar-plugin-frost").map(({ name, description }) => [name, description]), [["frost", "Says so"], ["frost/thaw", "Melts"]]);
+  const file = join(folder, "busbar.yaml");
+  await writeFile(file, "plugins:\n  a: { use: frost/thow }\n");
+  assert.deepEqual((await loadConfig(file)).problems.map((problem) => formatProblem({ ...problem, file: "busbar.yaml" })), ['busbar.yaml:2:13 plugins.a.use: no plugin "frost/thow" is installed; did you mean "frost/thaw"? installed: ' + found.map(({ name }) => name).join(", ")]);
+});
+
 test("loadPlugin() says why there is no plugin", async (t) => {
   const folder = await folderWith(t, { "not.js": "export default { name: 'not', description: 'x' };\n", "broken.js": "throw new Error('broken at load');\n" });
   const failing: readonly (readonly [string, string, RegExp])[] = [

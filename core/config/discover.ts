@@ -2,12 +2,12 @@ import { dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { BusbarError } from "../errors.ts";
 import type { AnyPlugin } from "../plugin.ts";
-import { ancestors, entryFile, isFile, namesIn, readManifest } from "./package-entry.ts";
+import { ancestors, entryFile, exportFile, isFile, namesIn, readManifest } from "./package-entry.ts";
 import { pluginFault } from "./plugin-fault.ts";
 
 /** A plugin that is installed, as its package.json describes it. */
 export interface InstalledPlugin {
-  /** What a config says in `use`: the short name of @busbar/<name> and busbar-plugin-<name>, else the package's. */
+  /** What a config says in `use`: the short name of @busbar/<name> and busbar-plugin-<name>, else the package's; `<package>/<plugin>` for a further plugin of a package. */
   readonly name: string;
   readonly package: string;
   readonly version: string;
@@ -28,15 +28,16 @@ function searchPath(folder: string): readonly string[] {
   return [...new Set([...ancestors(resolve(folder)), ...ancestors(ownFolder)])].map((at) => join(at, "node_modules"));
 }
 
-/** The packages that `use` may mean, in order; none when it is no name of a package. */
-function candidates(use: string): readonly string[] {
-  if (!/^(?:@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*$/.test(use)) return [];
-  return use.startsWith("@") ? [use] : [`@busbar/${use}`, `busbar-plugin-${use}`, use];
+/** The packages that `use` may mean, in order, none when it is no name of a package, and which plugin of the package: "." is its own, else a name among its `busbar.plugins`. */
+function parseUse(use: string): { readonly packages: readonly string[]; readonly plugin: string } {
+  const [, name, plugin] = /^((?:@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*)(?:\/([a-z0-9~-][\w~-]*))?$/.exec(use) ?? [];
+  const packages = name === undefined ? [] : name.startsWith("@") ? [name] : [`@busbar/${name}`, `busbar-plugin-${name}`, name];
+  return { packages, plugin: plugin === undefined ? "." : `./${plugin}` };
 }
 
 /**
  * Loads the plugin that a config in `folder` calls `use`: a path (`./x.ts`, relative to `folder`), else a package `@busbar/<use>`, `busbar-plugin-<use>` or `<use>`,
- * looked for in `folder` and above, then beside core.
+ * looked for in `folder` and above, then beside core. `<use>` may end in `/<plugin>`: a further plugin of that package, its export `./<plugin>`.
  * @throws {BusbarError} NOT_FOUND when there is none, CONFIG when it does not load or its default export is no plugin.
  */
 export async function loadPlugin(use: string, folder: string): Promise<AnyPlugin> {
@@ -61,11 +62,12 @@ async function findPlugin(use: string, folder: string): Promise<string | undefin
     throw new BusbarError("CONFIG", `Cannot load plugin "${use}": there is no file ${file}`);
   }
   const places = searchPath(folder);
-  for (const name of candidates(use)) {
+  const { packages, plugin } = parseUse(use);
+  for (const name of packages) {
     for (const place of places) {
       const at = join(place, name);
       const manifest = await readManifest(at);
-      if (manifest) return entryFile(at, manifest);
+      if (manifest) return plugin === "." ? entryFile(at, manifest) : exportFile(at, manifest, plugin);
     }
   }
   return undefined;
@@ -80,26 +82,28 @@ export async function listPlugins(folder: string): Promise<readonly InstalledPlu
   for (const place of searchPath(folder)) {
     const names = [...(await namesIn(join(place, "@busbar"))).map((name) => `@busbar/${name}`), ...(await namesIn(place)).filter((name) => name.startsWith("busbar-plugin-"))];
     for (const name of names) {
-      const plugin = await describe(join(place, name), name);
-      if (plugin && !found.has(plugin.name)) found.set(plugin.name, plugin);
+      for (const plugin of await describe(join(place, name), name)) if (!found.has(plugin.name)) found.set(plugin.name, plugin);
     }
   }
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-async function describe(folder: string, name: string): Promise<InstalledPlugin | undefined> {
+/** The plugins of a package: its own, and those of its `busbar.plugins` (name: description). */
+async function describe(folder: string, name: string): Promise<readonly InstalledPlugin[]> {
   const manifest = await readManifest(folder);
-  if (!manifest || !Array.isArray(manifest.keywords) || !manifest.keywords.includes("busbar-plugin")) return undefined;
-  const own = (typeof manifest.busbar === "object" && manifest.busbar !== null ? manifest.busbar : {}) as { readonly api?: unknown; readonly runtimes?: unknown };
-  return {
+  if (!manifest || !Array.isArray(manifest.keywords) || !manifest.keywords.includes("busbar-plugin")) return [];
+  const { api, runtimes, plugins } = recordOf(manifest.busbar);
+  const own: InstalledPlugin = {
     name: name.replace(/^@busbar\/|^busbar-plugin-/, ""),
     package: name,
     version: textOf(manifest.version),
     description: textOf(manifest.description),
-    api: textOf(own.api),
-    runtimes: Array.isArray(own.runtimes) ? own.runtimes.filter((runtime) => typeof runtime === "string") : [],
+    api: textOf(api),
+    runtimes: Array.isArray(runtimes) ? runtimes.filter((runtime) => typeof runtime === "string") : [],
     folder,
   };
+  return [own, ...Object.entries(recordOf(plugins)).map(([plugin, description]) => ({ ...own, name: `${own.name}/${plugin}`, description: textOf(description) }))];
 }
 
+const recordOf = (value: unknown): Readonly<Record<string, unknown>> => (typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {});
 const textOf = (value: unknown): string => (typeof value === "string" ? value : "");

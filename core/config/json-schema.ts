@@ -22,15 +22,15 @@ const placeholderPattern = "\\$\\{(env|file):";
  * It describes what is written, before interpolation: a text with `${env:…}` may stand for any number, boolean or choice. What only a function can check is left out.
  */
 export function configJsonSchema(plugins: readonly SchemaPlugin[]): JsonSchema {
-  const named = plugins.map(({ use, plugin }) => ({ use: use ?? plugin.name, plugin })).sort((a, b) => (a.use < b.use ? -1 : 1));
+  const named = plugins.map(({ plugin, use = plugin.name }) => ({ use, def: use.replaceAll("/", "."), plugin })).sort((a, b) => (a.use < b.use ? -1 : 1));
   const defs: Record<string, unknown> = {};
-  for (const { use, plugin } of named) defs[`plugin-${use}`] = pluginSection(use, plugin, defs);
+  for (const { use, def, plugin } of named) defs[`plugin-${def}`] = pluginSection(use, def, plugin, defs);
   defs["instance"] = {
     type: "object",
     properties: { use: { description: "The plugin: its name, or a path such as ./my-plugin.ts.", anyOf: [{ enum: named.map(({ use }) => use) }, { type: "string" }] }, required: requiredKey },
-    allOf: named.map(({ use }) => ({ if: { properties: { use: { const: use } }, required: ["use"] }, then: { $ref: `#/$defs/plugin-${use}` } })),
+    allOf: named.map(({ use, def }) => ({ if: { properties: { use: { const: use } }, required: ["use"] }, then: { $ref: `#/$defs/plugin-${def}` } })),
   };
-  const instances = named.map(({ use, plugin }) => [use, { description: plugin.description, if: { type: "object", required: ["use"] }, then: { $ref: "#/$defs/instance" }, else: { $ref: `#/$defs/plugin-${use}` } }] as const);
+  const instances = named.filter(({ use }) => !use.includes("/")).map(({ use, plugin }) => [use, { description: plugin.description, if: { type: "object", required: ["use"] }, then: { $ref: "#/$defs/instance" }, else: { $ref: `#/$defs/plugin-${use}` } }] as const);
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "Busbar config",
@@ -54,8 +54,8 @@ export function configJsonSchema(plugins: readonly SchemaPlugin[]): JsonSchema {
 
 const requiredKey: JsonSchema = { description: "Whether the gateway is not ready without it. Default true.", type: ["boolean", "string"], pattern: placeholderPattern, default: true };
 
-function pluginSection(use: string, plugin: AnyPlugin, defs: Record<string, unknown>): JsonSchema {
-  const section = convert(plugin.config, use, defs);
+function pluginSection(use: string, def: string, plugin: AnyPlugin, defs: Record<string, unknown>): JsonSchema {
+  const section = convert(plugin.config, def, defs);
   const properties = { use: { description: "The plugin.", const: use }, required: requiredKey, ...(section["properties"] as object | undefined) };
   // a section without required keys may be left empty, which YAML reads as null
   const type = (section["required"] as readonly string[] | undefined)?.length ? "object" : ["object", "null"];

@@ -36,6 +36,12 @@ export function entryFile(folder: string, manifest: Manifest): string {
   return join(folder, conditional(root) ?? (typeof main === "string" ? main : "index.js"));
 }
 
+/** The file that `import` of `<package>/<name>` loads, `name` beginning with "./"; undefined when the package exports nothing of that name. */
+export function exportFile(folder: string, { exports }: Manifest, name: string): string | undefined {
+  const target = typeof exports === "object" && exports !== null ? conditional((exports as Readonly<Record<string, unknown>>)[name]) : undefined;
+  return target === undefined ? undefined : join(folder, target);
+}
+
 function conditional(target: unknown): string | undefined {
   if (typeof target === "string") return target;
   if (Array.isArray(target)) return target.map(conditional).find((found) => found !== undefined);

@@ -21,7 +21,9 @@ export const gatewaySchema = v.strictObject({
   memoryJournalLimit: field(integer(1, 100_000_000), 100_000, "Messages the in-memory journal keeps while no plugin provides a journal. Default 100000, 1 to 100000000."),
   retainedLimit: field(integer(0, 10_000_000), 100_000, "Topics whose retained message is kept. Default 100000, 0 to 10000000."),
   commandTtl: field(duration(1_000, 30 * 86_400_000), "1h", "How long a command waits for its device when it does not say so itself. Default 1h, 1s to 30d."),
-  commandLimit: field(integer(1, 10_000_000), 100_000, "Commands whose state is kept; the oldest finished ones go first. Default 100000, 1 to 10000000."),
+  commandLimit: field(integer(1, 10_000_000), 100_000, "Commands whose state is kept; the oldest finished ones go first; while so many are open, further ones are refused. Default 100000, 1 to 10000000."),
+  commandsPerDevice: field(integer(1, 1_000_000), 1_000, "Commands that may be open for one device, one group or all; further ones are refused with OVERLOAD. Default 1000, 1 to 1000000."),
+  presenceGrace: field(duration(0, 3_600_000), "10s", "How long after a start a device that was online before may take to come back before it is said to be offline and its last will is published. Default 10s, 0s to 1h."),
 });
 
 /** The `gateway` section with all defaults filled in: durations in milliseconds, sizes in bytes. */

@@ -1,167 +1,295 @@
-import type { CommandRecord, Commands, CommandState } from "../commands.ts";
 import type { Clock } from "../clock.ts";
-import type { Envelope } from "../envelope.ts";
+import type { CommandAnswer, CommandRecord, Commands, CommandState } from "../commands.ts";
+import type { Envelope, Message } from "../envelope.ts";
+import { BusbarError } from "../errors.ts";
 import type { Journal } from "../journal.ts";
-import { speaksFor } from "../topic.ts";
-
-/** What an answer to a command carries as payload. */
-export interface CommandAnswer {
-  readonly msgid: string;
-  readonly status: "ok" | "error";
-  readonly result?: unknown;
-}
-
-interface Tracked {
-  readonly message: Envelope;
-  readonly expires: number;
-  /** Counts up: who came first. */
-  readonly order: number;
-  state: CommandState;
-  result: unknown;
-}
+import { gatewayId, speaksFor } from "../topic.ts";
+import { dedupeKey } from "./dedupe-window.ts";
+import { isHandoverNote, readHandoverNote } from "./handover-notes.ts";
+import { OpenCommands } from "./open-commands.ts";
+import { type StoredAnswer, TrackedCommand } from "./tracked-command.ts";
+import { walkJournal } from "./walk-journal.ts";
 
 /** Options of the tracker. */
 export interface CommandTrackerOptions {
   readonly clock: Clock;
   /** Milliseconds after which a command that names no deadline of its own expires. */
   readonly ttl: number;
-  /** Commands remembered at the most; those that are over go first, the oldest first. */
+  /** Commands remembered at the most; those that are over go first, the oldest first. While so many are open, no further one is admitted. */
   readonly limit: number;
+  /** Commands that may be open for one device, for `all` or for one group. */
+  readonly perDevice: number;
+  /** A command was ended without its device: whoever gave it is to be told. */
+  readonly tell: (command: Envelope, answer: CommandAnswer) => void;
 }
 
+/** Somebody who may have commands. */
+export interface CommandTaker {
+  readonly id: string;
+  readonly groups: readonly string[];
+}
+
+/** Commands that `expire` ends at once at the most: whoever gave them is told through the journal, which has other work too. */
+const expiredAtOnce = 1000;
+
 /**
- * Follows every command from its message to its answer: a view of the `command/#` and `ack/#` messages, rebuilt from the journal at start. It tells a session what
- * waits for its device, and the API how far a command has come.
+ * Follows every command from its message to its answer: a view of the `command/#` and `ack/#` messages and of the gateway's own notes, rebuilt from the journal at start.
+ * It decides what is admitted, tells a session what waits for its device, and the API how far a command has come.
  */
 export class CommandTracker implements Commands {
   readonly #options: CommandTrackerOptions;
-  readonly #byKey = new Map<string, Tracked>();
-  readonly #byMsgid = new Map<string, Tracked>();
-  /** What is not answered yet, by the device it is for. */
-  readonly #open = new Map<string, Set<Tracked>>();
+  readonly #byKey = new Map<string, TrackedCommand>();
+  readonly #byMsgid = new Map<string, TrackedCommand>();
+  readonly #open = new OpenCommands();
+  /** Keys of what is on its way to the journal. */
+  readonly #admitted = new Set<string>();
   /** What is over, in the order in which it ended. */
-  readonly #over = new Set<Tracked>();
+  readonly #over = new Set<TrackedCommand>();
+  readonly #waiters = new Map<TrackedCommand, Set<() => void>>();
   #count = 0;
+  #rebuilding = false;
 
   constructor(options: CommandTrackerOptions) {
     this.#options = options;
   }
 
-  /** Takes note of every command and answer of the journal that may still matter. */
+  /** Commands that are not over. */
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /** The place in the journal of the oldest command that is not over; undefined when there is none. */
+  get oldest(): number | undefined {
+    return this.#open.oldest;
+  }
+
+  /** Takes note of every command, answer and note of the journal that may still matter. */
   async rebuild(journal: Journal): Promise<void> {
-    for (const pattern of ["command/#", "ack/#"]) {
-      const { first, last } = journal.bounds();
-      for (let after = Math.max(0, first - 1); after < last; ) {
-        const page = await journal.read({ after, limit: 1000, pattern });
-        for (const { message } of page.entries) this.see(message);
-        after = page.until;
-      }
+    this.#rebuilding = true;
+    for await (const page of walkJournal(journal, { after: 0, limit: 5000, pattern: ["command/#", "command-sent/#", "ack/#"] })) {
+      for (const { message, offset } of page) this.see(message, offset);
     }
+    this.#rebuilding = false;
+    for (const one of this.#open) this.#endReplaced(one);
     this.expire();
   }
 
-  /** Takes note of a command or an answer that passes. */
-  see(message: Envelope): void {
-    if (message.type === "command") this.#command(message);
-    else if (message.type === "ack") this.#answer(message);
+  /**
+   * Lets a command of qos 1 or 2 on its way to the journal, and stamps its deadline on it, so that it is the same after a restart with another config.
+   * Returns whether it is to be released when its fate is known: not one that is known already.
+   * @throws {BusbarError} OVERLOAD when too many wait for whom it is for, or altogether.
+   */
+  admit(message: Message): boolean {
+    const key = dedupeKey(message);
+    if (this.#byKey.has(key) || this.#admitted.has(key)) return false;
+    const { perDevice, limit, ttl } = this.#options;
+    const { to } = message;
+    message.expires ??= message.received + ttl;
+    if (this.#open.countFor(to) >= perDevice && this.#open.replacedBy(message)?.state !== "queued") throw tooMany(`${perDevice} are open for "${to}"`);
+    if (this.#open.reservedSize >= limit) throw tooMany(`${limit} are open`);
+    this.#open.reserve(to);
+    this.#admitted.add(key);
+    return true;
   }
 
-  /** The commands that wait for `identity` or a device below it, in order, first to be sent ones and those sent but not answered. */
-  waiting(identity: string): Envelope[] {
-    const found: Tracked[] = [];
-    for (const [device, commands] of this.#open) if (speaksFor(identity, device)) found.push(...commands);
-    const now = this.#options.clock.now();
-    return found.filter((one) => one.message.qos > 0 && one.expires > now).sort((a, b) => a.order - b.order).map((one) => one.message);
+  /** An admitted command is in the journal, or has not got there. */
+  release(message: Envelope): void {
+    this.#admitted.delete(dedupeKey(message));
+    this.#open.release(message.to);
   }
 
-  /** Whether that command is still to be sent for the first time. */
-  isQueued(message: Envelope): boolean {
-    return this.#byKey.get(keyOf(message))?.state === "queued";
-  }
-
-  /** The command has been handed to its device's connection. `final`: no answer can come back on it, so it is not sent again. */
-  sent(message: Envelope, final: boolean): void {
-    const tracked = this.#byKey.get(keyOf(message));
-    if (tracked?.state !== "queued") return;
-    tracked.state = "sent";
-    if (final) this.#close(tracked);
-  }
-
-  /** The command of that msgid that was sent to `identity` or below it and is not answered yet. */
-  unanswered(msgid: string, identity: string, groups: readonly string[]): Envelope | undefined {
-    const isFor = (to: string): boolean => speaksFor(identity, to) || to === "all" || groups.some((group) => to === `group/${group}`);
-    const last = this.#byMsgid.get(msgid);
-    if (!last) return undefined;
-    const { to } = last.message;
-    if (isFor(to) && (last.state === "queued" || last.state === "sent" || !speaksFor(identity, to))) return last.message;
-    // A msgid is unique per sender only: an earlier command of another sender may be the one that is answered.
-    for (const [device, commands] of this.#open) {
-      if (isFor(device)) for (const { message } of commands) if (message.msgid === msgid) return message;
+  /** Takes note of a command, an answer or a note that passes. Returns false for a command that is known: it must not go to its device again. */
+  see(message: Envelope, offset: number | undefined): boolean {
+    if (message.type === "command") return this.#command(message, offset);
+    if (message.type === "ack") this.#answer({ message, offset });
+    else if (this.#rebuilding && isHandoverNote(message)) {
+      for (const { from, msgid, device, final } of readHandoverNote(message)) {
+        const tracked = this.#byKey.get(dedupeKey({ from, msgid }));
+        if (tracked?.open) tracked.hand(device, final === true);
+      }
     }
-    return undefined;
+    return true;
+  }
+
+  /** The commands that wait for a device, what lies below it, its groups and all, in the order they came: those to be sent for the first time and those that it has not answered. */
+  waiting({ id, groups }: CommandTaker): readonly TrackedCommand[] {
+    const found: TrackedCommand[] = [];
+    this.#open.forTaker(id, groups, (one) => {
+      if (one.message.qos > 0 && this.mayGo(one, id)) found.push(one);
+    });
+    return found.sort((a, b) => a.order - b.order);
+  }
+
+  /** The command that a message is, when it is followed. */
+  find(message: Envelope): TrackedCommand | undefined {
+    return this.#byKey.get(dedupeKey(message));
+  }
+
+  /** Whether `device` may be sent that command now, for the first time or again. */
+  mayGo(command: TrackedCommand, device: string): boolean {
+    return command.mayGo(device) && command.expires > this.#options.clock.now();
+  }
+
+  /** A command that was to be handed to `device` for good has not gone there after all: it waits again, unless a later one has taken its place. */
+  takeBack(command: TrackedCommand, device: string): void {
+    command.takeBack(device);
+    this.#endReplaced(command);
+  }
+
+  /** The command of that msgid, and of that offset where one is given, that `taker` may still answer. */
+  unanswered(msgid: string, taker: CommandTaker, offset?: number): TrackedCommand | undefined {
+    const fits = (one: TrackedCommand): boolean => one.isNamed(msgid, offset) && one.wants(taker.id) && one.expires > this.#options.clock.now();
+    const last = this.#byMsgid.get(msgid);
+    if (!last || (isFor(last.message.to, taker) && fits(last))) return last;
+    let found: TrackedCommand | undefined; // a msgid is unique per sender only: an earlier command of another sender may be the one that is answered
+    this.#open.forTaker(taker.id, taker.groups, (one) => {
+      if (fits(one)) found ??= one;
+    });
+    return found;
+  }
+
+  /** The command of that msgid that was ended before `taker` answered: its time ran out, or a later one took its place. */
+  late(msgid: string, taker: CommandTaker): TrackedCommand | undefined {
+    const last = this.#byMsgid.get(msgid);
+    if (!last || !isFor(last.message.to, taker)) return undefined;
+    this.#expireOne(last);
+    return !last.open && last.byGateway && !last.hasAnswered(taker.id) ? last : undefined;
   }
 
   get(msgid: string, from?: string): CommandRecord | undefined {
-    const tracked = from === undefined ? this.#byMsgid.get(msgid) : this.#byKey.get(from + "\0" + msgid);
+    const tracked = from === undefined ? this.#byMsgid.get(msgid) : this.#byKey.get(dedupeKey({ from, msgid }));
     if (!tracked) return undefined;
     this.#expireOne(tracked);
-    const { message, state, result, expires } = tracked;
-    return { msgid: message.msgid, from: message.from, to: message.to, state, ...(result === undefined ? {} : { result }), created: message.received, expires };
+    return tracked.record();
+  }
+
+  /** What was answered to a command, as it was: one answer, or one of each device. */
+  answers(message: { readonly from: string; readonly msgid: string }): readonly StoredAnswer[] {
+    return this.#byKey.get(dedupeKey(message))?.stored() ?? [];
+  }
+
+  ended(msgid: string, { from, signal }: { readonly from: string; readonly signal: AbortSignal }): Promise<CommandRecord> {
+    return new Promise((resolve, reject) => {
+      const tracked = this.#byKey.get(dedupeKey({ from, msgid }));
+      if (!tracked) return reject(new BusbarError("NOT_FOUND", `Cannot wait for the command ${JSON.stringify(msgid)}: none is known by that msgid`));
+      this.#expireOne(tracked);
+      if (!tracked.open) return resolve(tracked.record());
+      if (signal.aborted) return reject(signal.reason);
+      const waiters = this.#waiters.get(tracked) ?? new Set();
+      const abort = (): void => {
+        waiters.delete(done);
+        if (waiters.size === 0) this.#waiters.delete(tracked);
+        reject(signal.reason);
+      };
+      const done = (): void => {
+        signal.removeEventListener("abort", abort);
+        resolve(tracked.record());
+      };
+      this.#waiters.set(tracked, waiters.add(done));
+      signal.addEventListener("abort", abort, { once: true });
+    });
   }
 
   /** Ends what is past its deadline. To be called about once a second. */
   expire(): void {
-    for (const commands of this.#open.values()) for (const one of commands) this.#expireOne(one);
+    const now = this.#options.clock.now();
+    let left = expiredAtOnce;
+    for (const one of this.#open) if (one.expires <= now && left-- > 0) this.#expireOne(one);
   }
 
-  #command(message: Envelope): void {
-    const key = keyOf(message);
-    if (this.#byKey.has(key)) return;
-    const tracked: Tracked = { message, expires: message.expires ?? message.received + this.#options.ttl, order: ++this.#count, state: "queued", result: undefined };
-    if (this.#byKey.size >= this.#options.limit) this.#forgetOldest();
+  #command(message: Envelope, offset: number | undefined): boolean {
+    const key = dedupeKey(message);
+    if (this.#byKey.has(key)) return false;
+    const { limit, ttl } = this.#options;
+    if (this.#byKey.size >= limit) {
+      const oldest = this.#over.values().next().value;
+      if (oldest) this.#forget(oldest);
+      else if (message.qos === 0) return true; // what nobody was promised is not followed; what was acknowledged is, even beyond the limit
+    }
+    const tracked = new TrackedCommand(message, offset, { expires: message.expires ?? message.received + ttl, order: ++this.#count });
     this.#byKey.set(key, tracked);
     this.#byMsgid.set(message.msgid, tracked);
-    const open = this.#open.get(message.to);
-    if (open) open.add(tracked);
-    else this.#open.set(message.to, new Set([tracked]));
+    this.#open.add(tracked);
+    if (tracked.expires > message.received) this.#replaceOlder(tracked);
+    return true;
   }
 
-  #answer(message: Envelope): void {
-    const payload = message.payload;
+  /** A command with a replace key takes the place of the one before it: wholly when that has not been sent, else for the devices that have not got it. */
+  #replaceOlder(tracked: TrackedCommand): void {
+    const older = this.#open.replacedBy(tracked.message);
+    this.#open.makeNewest(tracked);
+    if (older === undefined) return;
+    older.replacedBy = tracked.message.msgid;
+    if (!this.#rebuilding) this.#endReplaced(older); // else a note that it was sent may follow
+  }
+
+  #endReplaced(one: TrackedCommand): void {
+    if (one.state === "queued" && one.replacedBy !== undefined) this.#endByGateway(one, "failed", { replaced: one.replacedBy });
+  }
+
+  #answer(stored: StoredAnswer): void {
+    const { payload, from, to: sender, received } = stored.message;
     if (typeof payload !== "object" || payload === null || !("msgid" in payload)) return;
     const { msgid, status, result } = payload as Partial<CommandAnswer>;
-    const tracked = typeof msgid === "string" ? this.#byKey.get(message.to + "\0" + msgid) : undefined;
-    if (!tracked || (tracked.state !== "queued" && tracked.state !== "sent")) return;
+    const tracked = typeof msgid === "string" ? this.#byKey.get(dedupeKey({ from: sender, msgid })) : undefined;
+    if (!tracked) return;
+    const end = from === gatewayId ? endOf(result) : undefined;
+    if (end !== undefined) {
+      tracked.answer ??= stored;
+      if (tracked.open) this.#end(tracked, end, result, true);
+      return;
+    }
     const { to } = tracked.message;
-    if (to !== "all" && !to.startsWith("group/") && !speaksFor(message.from, to) && !speaksFor(to, message.from)) return;
-    tracked.state = status === "error" ? "failed" : "done";
+    if (!tracked.open || received >= tracked.expires || (!tracked.toMany && !speaksFor(from, to) && !speaksFor(to, from))) return;
+    const verdict = status === "error" ? "error" : "ok";
+    if (tracked.toMany) return tracked.take(stored, verdict);
+    tracked.answer = stored;
+    this.#end(tracked, verdict === "error" ? "failed" : "done", result, false);
+  }
+
+  #expireOne(tracked: TrackedCommand): void {
+    if (!tracked.open || tracked.expires > this.#options.clock.now()) return;
+    if (tracked.toMany) this.#end(tracked, tracked.outcome(), undefined, true);
+    else this.#endByGateway(tracked, "expired", { expired: tracked.expires });
+  }
+
+  /** Ends a command that no device has ended, and has its sender told. */
+  #endByGateway(tracked: TrackedCommand, state: CommandState, result: unknown): void {
+    this.#end(tracked, state, result, true);
+    const { message, offset } = tracked;
+    if (offset !== undefined) this.#options.tell(message, { msgid: message.msgid, status: "error", result });
+  }
+
+  #end(tracked: TrackedCommand, state: CommandState, result: unknown, byGateway: boolean): void {
+    tracked.byGateway = byGateway;
+    tracked.state = state;
     tracked.result = result;
-    this.#close(tracked);
-  }
-
-  #expireOne(tracked: Tracked): void {
-    if ((tracked.state !== "queued" && tracked.state !== "sent") || tracked.expires > this.#options.clock.now()) return;
-    if (!this.#open.get(tracked.message.to)?.has(tracked)) return; // sent where no answer can come: that is how it ends
-    tracked.state = "expired";
-    this.#close(tracked);
-  }
-
-  #close(tracked: Tracked): void {
-    const open = this.#open.get(tracked.message.to);
-    open?.delete(tracked);
-    if (open?.size === 0) this.#open.delete(tracked.message.to);
+    this.#open.delete(tracked);
     this.#over.add(tracked);
+    const waiters = this.#waiters.get(tracked);
+    this.#waiters.delete(tracked);
+    if (waiters) for (const done of waiters) done();
   }
 
-  #forgetOldest(): void {
-    const tracked = this.#over.values().next().value ?? this.#byKey.values().next().value!;
-    this.#byKey.delete(keyOf(tracked.message));
-    if (this.#byMsgid.get(tracked.message.msgid) === tracked) this.#byMsgid.delete(tracked.message.msgid);
-    this.#close(tracked);
+  #forget(tracked: TrackedCommand): void {
+    const { message } = tracked;
+    this.#byKey.delete(dedupeKey(message));
+    if (this.#byMsgid.get(message.msgid) === tracked) this.#byMsgid.delete(message.msgid);
     this.#over.delete(tracked);
   }
 }
 
-function keyOf(message: Envelope): string {
-  return message.from + "\0" + message.msgid;
+/** Not retryable: it is devices that have to answer first, and what its sender says next need not wait for that. */
+function tooMany(open: string): BusbarError {
+  return new BusbarError("OVERLOAD", `Cannot take the command: ${open}, the most there may be`, { retryable: false });
+}
+
+/** How a command ended that the gateway ended, from what its sender was told. */
+function endOf(result: unknown): CommandState | undefined {
+  if (typeof result !== "object" || result === null) return undefined;
+  return "replaced" in result ? "failed" : "expired" in result ? "expired" : undefined;
+}
+
+function isFor(to: string, { id, groups }: CommandTaker): boolean {
+  return speaksFor(id, to) || to === "all" || groups.some((group) => to === `group/${group}`);
 }

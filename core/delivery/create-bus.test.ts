@@ -153,6 +153,16 @@ describe("PrincipalBus", () => {
     assert.throws(() => bus.subscribe("x/#/y", () => {}), { code: "BAD_FRAME" });
   });
 
+  it("says nothing that only the gateway says, whatever it may", async () => {
+    const { as, seen } = await setUp();
+    for (const type of ["audit", "command-sent", "dead-letter"]) {
+      assert.throws(() => as().publish({ type, payload: 1 }), forbidden);
+      await assert.rejects(as().deliver({ type, payload: 1 }), forbidden);
+    }
+    assert.throws(() => as().publish({ type: "will", payload: 1 }), { code: "BAD_FRAME" }); // for nobody to say at all
+    assert.deepEqual(seen, []);
+  });
+
   it("as() gives rights away and gains none", async () => {
     const { as, seen } = await setUp();
     const bus = as({ roles: ["r", "s"], groups: ["g", "h"] });

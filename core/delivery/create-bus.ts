@@ -3,7 +3,8 @@ import type { Bus } from "../bus.ts";
 import { createMessage, type Draft, type Envelope, type Message } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { checkPattern, covers, speaksFor, topicOf } from "../topic.ts";
+import { checkPattern, covers, gatewayTypes, speaksFor, topicOf } from "../topic.ts";
+import type { CommandTracker } from "./command-tracker.ts";
 import { deliverAsync, type PostOffice } from "./post-office.ts";
 
 /** What the buses of one gateway share. */
@@ -11,6 +12,8 @@ export interface BusContext {
   readonly office: PostOffice;
   /** Resolved late: plugins get their bus before the one that provides the authority is set up. */
   readonly authority: () => Authority;
+  /** Knows what was answered already. */
+  readonly commands?: Pick<CommandTracker, "answers">;
 }
 
 /** The bus of a plugin: it may do everything, in the plugin's name. */
@@ -24,7 +27,7 @@ export function createBus(context: BusContext, id: string, log?: Log): Bus {
     publish: (draft) => office.publish(complete(createMessage(draft))),
     deliver: (draft) => deliverAsync(office, complete(atLeastOnce(createMessage(draft)))),
     subscribe: (pattern, handler, options) => office.subscribe(pattern, handler, { ...options, ...(log && { log }) }),
-    consume: (name, pattern, handler, options) => office.consume(`${id}/${name}`, pattern, handler, { ...options, ...(log && { log }) }),
+    consume: (name, pattern, handler, options) => office.readers.consume(`${id}/${name}`, pattern, { ...options, handler, ...(log && { log }) }),
     request: (draft, options) => request(context, complete(createMessage(draft)), options.signal),
     ready: (signal) => office.ready(signal),
     as: (principal) => new PrincipalBus(context, principal),
@@ -82,6 +85,7 @@ export class PrincipalBus implements Bus {
     const { id } = this.principal;
     if (!speaksFor(id, message.from)) throw new BusbarError("FORBIDDEN", `Cannot publish as ${JSON.stringify(message.from)}: the session is ${JSON.stringify(id)}`);
     const topic = topicOf(message.type, message.from, message.to);
+    if (gatewayTypes.has(message.type)) throw new BusbarError("FORBIDDEN", `Cannot publish on ${JSON.stringify(topic)}: only the gateway itself says "${message.type}"`);
     if (!this.#may("publish", topic)) throw new BusbarError("FORBIDDEN", `Cannot publish on ${JSON.stringify(topic)}: no role of ${JSON.stringify(id)} grants it`);
     this.#type = message.type;
     this.#from = message.from;
@@ -95,8 +99,8 @@ export class PrincipalBus implements Bus {
   }
 
   consume(...[name, pattern, handler, options]: Parameters<Bus["consume"]>): ReturnType<Bus["consume"]> {
-    this.checkSubscribe(pattern);
-    return this.#context.office.consume(`${this.principal.id}/${name}`, pattern, handler, options);
+    for (const one of [pattern].flat()) this.checkSubscribe(one);
+    return this.#context.office.readers.consume(`${this.principal.id}/${name}`, pattern, { ...options, handler });
   }
 
   request(draft: Draft, options: { readonly signal: AbortSignal }): Promise<Envelope> {
@@ -139,15 +143,15 @@ export class PrincipalBus implements Bus {
 /** Raises qos 0 to 1: in place for a message that is new, in a copy for one that has been on the bus, as others hold it. */
 function atLeastOnce(message: Message): Message {
   if (message.qos > 0) return message;
-  if (message.topic !== "") return createMessage({ type: message.type, from: message.from, to: message.to, msgid: message.msgid, timestamp: message.timestamp, qos: 1, retain: message.retain, expires: message.expires, payload: message.payload });
+  if (message.topic !== "") return createMessage({ type: message.type, from: message.from, to: message.to, msgid: message.msgid, timestamp: message.timestamp, qos: 1, retain: message.retain, expires: message.expires, replace: message.replace, payload: message.payload });
   message.qos = 1;
   return message;
 }
 
 const isWithin = (some: readonly string[], all: readonly string[]): boolean => some.every((one) => all.includes(one));
 
-/** Sends a command and resolves with the first `ack` that names its msgid. */
-function request({ office }: BusContext, message: Message, signal: AbortSignal): Promise<Envelope> {
+/** Sends a command and resolves with the first `ack` that names its msgid: at once when the command is known and was answered. */
+function request({ office, commands }: BusContext, message: Message, signal: AbortSignal): Promise<Envelope> {
   return new Promise((resolve, reject) => {
     const abort = (): void => end(() => reject(signal.reason));
     const answers = office.subscribe(`ack/${message.from}`, (answer) => {
@@ -163,7 +167,13 @@ function request({ office }: BusContext, message: Message, signal: AbortSignal):
     signal.addEventListener("abort", abort, { once: true });
     try {
       if (message.qos === 0) office.publish(message);
-      else office.deliver(message, (error) => error !== undefined && end(() => reject(error)));
+      else {
+        office.deliver(message, (error, _offset, duplicate) => {
+          if (error !== undefined) return end(() => reject(error));
+          const [known] = duplicate && commands ? commands.answers(message) : [];
+          if (known) end(() => resolve(known.message));
+        });
+      }
     } catch (error) {
       end(() => reject(error));
     }

@@ -5,6 +5,8 @@ import { createLog, type LogRecord } from "../log.ts";
 import { MetricsRegistry } from "../metrics.ts";
 import { fakeClock } from "../testkit/fake-clock.ts";
 import { journalMessage } from "../testkit/journal-message.ts";
+import { parseLedger, type LedgerAccount } from "../ledger.ts";
+import { sumMetrics } from "../testkit/sum-metrics.ts";
 import { Dispatcher } from "./dispatcher.ts";
 
 function setUp() {
@@ -14,8 +16,9 @@ function setUp() {
   return {
     dispatcher,
     log,
-    publish: (payload: unknown, from = "a", offset?: number) => dispatcher.dispatch(journalMessage({ from, payload }), offset),
-    counter: (series: string) => Number(metrics.format().split("\n").find((line) => line.startsWith(series + " "))?.split(" ")[1] ?? 0),
+    publish: (payload: unknown, from = "a", offset?: number) => dispatcher.dispatch(journalMessage({ from, payload }), offset, offset !== undefined),
+    counter: (selector: string) => sumMetrics(metrics.format(), selector),
+    account: (name: string) => parseLedger(metrics.format()).find((one) => one.name === name)!,
   };
 }
 
@@ -160,21 +163,24 @@ describe("Dispatcher", () => {
     { overflow: "drop-newest", limit: 2, left: [["a", 2], ["b", 3]], dropped: 3 },
     { overflow: "latest", limit: 3, left: [["a", 6], ["b", 4]], dropped: 3 },
     { overflow: "latest", limit: 1, left: [["a", 6]], dropped: 4 },
-    { overflow: "disconnect", limit: 2, left: [], dropped: 1 },
+    { overflow: "disconnect", limit: 2, left: [], dropped: 3 },
   ];
   for (const { overflow, limit, left, dropped } of policies) {
     it(`an asynchronous handler with ${overflow} and room for ${limit} drops and counts as it says`, async () => {
-      const { dispatcher, publish, counter } = setUp();
+      const { dispatcher, publish, counter, account } = setUp();
       const slow = slowHandler();
       const seen: unknown[] = [];
       const ended: string[] = [];
       dispatcher.subscribe("#", (message) => (seen.push([message.from, message.payload]), slow.handler(message)), { overflow, limit, onClose: (reason) => ended.push(reason) });
       publish(1);
       for (const [from, payload] of [["a", 2], ["b", 3], ["b", 4], ["a", 5], ["a", 6]] as const) publish(payload, from);
+      const balances = ({ entered, waiting, imbalance }: LedgerAccount): unknown => [entered, waiting, imbalance];
+      assert.deepEqual(balances(account("subscribers")), [overflow === "disconnect" ? 4 : 6, left.length, 0]);
       while (seen.length < 1 + left.length) await slow.finish();
       await slow.finish();
       assert.deepEqual(seen, [["a", 1], ...left]);
       assert.equal(counter(`busbar_dropped_total{reason="${overflow}"}`), dropped);
+      assert.deepEqual(balances(account("subscribers")), [1 + left.length + dropped, 0, 0]);
       assert.deepEqual(ended, overflow === "disconnect" ? ["overflow"] : []);
       assert.equal(dispatcher.size, overflow === "disconnect" ? 0 : 1);
     });

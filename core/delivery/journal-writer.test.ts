@@ -8,6 +8,7 @@ import { MetricsRegistry } from "../metrics.ts";
 import { fakeClock } from "../testkit/fake-clock.ts";
 import { journalMessage } from "../testkit/journal-message.ts";
 import { JournalWriter } from "./journal-writer.ts";
+import { MessageLedger } from "./message-ledger.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -18,31 +19,39 @@ function setUp(options: { readonly highWater?: number; readonly batch?: number; 
   const batches: number[] = [];
   const dispatched: unknown[] = [];
   const kept: unknown[] = [];
-  const gate = { hold: undefined as Promise<void> | undefined, failWith: undefined as unknown, throwWith: undefined as unknown };
+  const gate = { hold: undefined as Promise<void> | undefined, failWith: undefined as unknown, throwWith: undefined as unknown, loseAnswer: undefined as unknown };
+  const clock = fakeClock();
+  const metrics = new MetricsRegistry();
+  const recoveries: unknown[] = [];
   const writer = new JournalWriter({
     journal: {
       epoch: journal.epoch, bounds: () => journal.bounds(), read: (query) => journal.read(query), retained: () => journal.retained(),
-      cursor: (name) => journal.cursor(name), moveCursor: (name, offset) => journal.moveCursor(name, offset), dropCursor: (name) => journal.dropCursor(name),
+      cursor: (name) => journal.cursor(name), cursors: () => journal.cursors(), moveCursor: (name, offset) => journal.moveCursor(name, offset), dropCursor: (name) => journal.dropCursor(name),
       append(batch: readonly Envelope[]) {
         batches.push(batch.length);
         if (gate.throwWith !== undefined) throw gate.throwWith;
-        const { failWith } = gate;
-        return (gate.hold ?? Promise.resolve()).then(() => {
+        const { failWith, loseAnswer } = gate;
+        return (gate.hold ?? Promise.resolve()).then(async () => {
           if (failWith !== undefined) throw failWith;
-          return journal.append(batch);
+          const first = await journal.append(batch);
+          if (loseAnswer !== undefined) throw loseAnswer;
+          return first;
         });
       },
     },
-    log: createLog({ level: "debug", clock: fakeClock(), write: (record) => log.push(record) }),
-    metrics: new MetricsRegistry(),
+    clock, metrics,
+    log: createLog({ level: "debug", clock, write: (record) => log.push(record) }),
+    ledger: new MessageLedger(metrics),
+    probe: ({ messages }) => journalMessage({ type: "audit", msgid: `probe ${messages}` }) as Message,
+    recovered: () => void recoveries.push(writer.refusal),
     highWater: 10, batch: 1000, dedupeWindow: 100, ...options,
     dispatch: (message, offset) => void dispatched.push([message.msgid, offset]),
     kept: (message, offset) => void kept.push([message.msgid, offset]),
   });
   const fates: unknown[] = [];
   const write = (msgid: string, more: { readonly qos?: 0 | 1 | 2; readonly from?: string; readonly live?: boolean } = {}): void =>
-    writer.write(journalMessage({ qos: 1, ...more, msgid }) as Message, (error, offset, duplicate) => fates.push(error === undefined ? [msgid, offset, duplicate] : [msgid, error instanceof BusbarError ? error.code : error]), more.live ?? false);
-  return { writer, write, journal, log, batches, dispatched, kept, fates, gate };
+    writer.write(journalMessage({ qos: 1, retain: more.live ?? false, ...more, msgid }) as Message, (error, offset, duplicate) => fates.push(error === undefined ? [msgid, offset, duplicate] : [msgid, error instanceof BusbarError ? error.code : error]), more.live ?? false);
+  return { writer, write, journal, log, batches, dispatched, kept, fates, gate, clock, recoveries };
 }
 
 describe("JournalWriter", () => {
@@ -110,33 +119,85 @@ describe("JournalWriter", () => {
     assert.deepEqual([dispatched, kept], [[], [["a", 1]]]);
   });
 
-  it("write() tells everybody when the journal refuses, and takes the same msgid later", async () => {
-    const { writer, write, gate, fates, log, dispatched } = setUp();
-    gate.failWith = new BusbarError("IO", "disk");
-    write("a");
-    write("a");
+  it("write() tells everybody when the journal refuses, asks it no more until a message of our own is committed, and then takes the same msgids", async () => {
+    const { writer, write, gate, fates, log, dispatched, batches, clock, recoveries } = setUp({ batch: 1 });
+    gate.failWith = new BusbarError("OVERLOAD", "disk full");
+    for (const msgid of ["a", "a", "b"]) write(msgid);
     await writer.idle();
-    assert.deepEqual(fates, [["a", "IO"], ["a", "IO"]]);
-    assert.equal(writer.failing, true);
-    assert.equal(writer.last, 0);
+    write("c");
+    assert.deepEqual(fates, [["a", "OVERLOAD"], ["a", "OVERLOAD"], ["b", "OVERLOAD"], ["c", "OVERLOAD"]]);
+    assert.deepEqual([batches, writer.last, writer.full, writer.behind, writer.waiting], [[1], 0, true, false, 0]);
+    assert.deepEqual([writer.refusal!.error.message, writer.refusal!.messages, writer.refusal!.since], ["disk full", 4, clock.now()]);
+    let ready = false;
+    const waiting = writer.ready(new AbortController().signal).then(() => (ready = true));
+    for (let pause = 0; pause < 12; pause++) await clock.advance(5000);
+    assert.ok(batches.length >= 12 && batches.length < 30, `${batches.length} attempts in a minute`);
+    assert.deepEqual([ready, recoveries], [false, []]);
     gate.failWith = undefined;
+    await clock.advance(5000);
+    await waiting;
+    assert.deepEqual([writer.refusal, recoveries, dispatched, writer.last], [undefined, [undefined], [["probe 4", 1]], 1]);
     write("a");
     await writer.idle();
-    assert.deepEqual(fates[2], ["a", 1, false]);
-    assert.equal(writer.failing, false);
-    assert.deepEqual(dispatched, [["a", 1]]);
+    assert.deepEqual([fates[4], dispatched[1]], [["a", 2, false], ["a", 2]]);
     assert.deepEqual(log.map((line) => line.level), ["error", "info"]);
   });
 
-  it("write() goes on after a journal that threw at once, as the one of a plugin that restarts does", async () => {
-    const { writer, write, gate, fates } = setUp();
-    gate.throwWith = new BusbarError("UNAVAILABLE", "restarting");
+  it("write() asks a journal that refuses over and over less and less often, and anew once it was steady", async () => {
+    const { writer, write, gate, clock } = setUp();
+    const outage = async (): Promise<number> => {
+      gate.failWith = new BusbarError("OVERLOAD", "disk full");
+      write("x");
+      await writer.idle();
+      gate.failWith = undefined;
+      const began = clock.now();
+      while (writer.refusal !== undefined) await clock.advance(10);
+      return clock.now() - began;
+    };
+    const pauses: number[] = [];
+    for (let turn = 0; turn < 8; turn++) pauses.push(await outage());
+    assert.ok(pauses[0]! <= 110 && pauses[3]! >= 400 && pauses[7]! >= 2500, String(pauses));
+    await clock.advance(10_001);
+    assert.ok((await outage()) <= 110);
+  });
+
+  it("write() refuses only the batch that cannot be written for another reason than the medium", async () => {
+    const { writer, write, gate, fates } = setUp({ batch: 1 });
+    gate.throwWith = new TypeError("cycle");
     write("a");
     await writer.idle();
     gate.throwWith = undefined;
     write("b");
     await writer.idle();
-    assert.deepEqual(fates, [["a", "UNAVAILABLE"], ["b", 1, false]]);
+    assert.equal(writer.refusal, undefined);
+    assert.deepEqual(fates.map((fate) => (fate as unknown[]).slice(0, 2).map(String)), [["a", "TypeError: cycle"], ["b", "1"]]);
+  });
+
+  it("write() goes on after a journal that threw at once, as the one of a plugin that restarts does", async () => {
+    const { writer, write, gate, fates, clock } = setUp();
+    gate.throwWith = new BusbarError("UNAVAILABLE", "restarting");
+    write("a");
+    await writer.idle();
+    gate.throwWith = undefined;
+    await clock.advance(200);
+    write("b");
+    await writer.idle();
+    assert.deepEqual(fates, [["a", "UNAVAILABLE"], ["b", 2, false]]);
+  });
+
+  it("write() hands over what was committed although its answer got lost, and knows it when it comes again", async () => {
+    const { writer, write, gate, fates, clock, dispatched, kept, journal } = setUp();
+    gate.loseAnswer = new BusbarError("IO", "the thread ended");
+    write("a");
+    write("b", { qos: 0, live: true });
+    await writer.idle();
+    assert.deepEqual([fates, dispatched, journal.bounds().last], [[["a", "IO"], ["b", "IO"]], [], 2]);
+    gate.loseAnswer = undefined;
+    await clock.advance(200);
+    assert.deepEqual([dispatched, kept, writer.last], [[["a", 1], ["probe 2", 3]], [["b", 2]], 3]);
+    write("a");
+    await writer.idle();
+    assert.deepEqual(fates.slice(2), [["a", 1, true]]);
   });
 
   it("write() goes on when somebody who is told throws", async () => {

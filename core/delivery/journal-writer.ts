@@ -1,27 +1,37 @@
-import type { Message } from "../envelope.ts";
-import { BusbarError } from "../errors.ts";
+import type { Clock } from "../clock.ts";
+import type { Envelope, Message } from "../envelope.ts";
+import { BusbarError, errorCode } from "../errors.ts";
 import type { Journal } from "../journal.ts";
 import type { Log } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
+import type { Counter, Metrics } from "../metrics.ts";
+import { matches } from "../topic.ts";
 import { DedupeWindow, dedupeKey } from "./dedupe-window.ts";
+import type { MessageLedger } from "./message-ledger.ts";
+import { Outage, type JournalRefusal } from "./outage.ts";
 
 /** Called when the fate of a message is known: stored at `offset` (perhaps by an earlier one of the same msgid), or not stored at all. */
 export type Done = (error: unknown, offset: number, duplicate: boolean) => void;
 
-interface Waiting {
+interface Sender {
+  readonly done: Done;
+  /** Subscribers saw the message already: it is only to be kept. */
+  readonly live: boolean;
+}
+
+interface Waiting extends Sender {
   readonly message: Message;
   readonly key: string | undefined;
-  readonly done: Done | undefined;
-  /** Subscribers saw it already: it is only to be kept. */
-  readonly live: boolean;
-  readonly others: Done[];
+  /** Who sent it again while it waited. */
+  readonly others: Sender[];
 }
 
 /** How the writer works. */
 export interface JournalWriterOptions {
   readonly journal: Journal;
+  readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly ledger: MessageLedger;
   /** Messages that may wait before sources are asked to pause. */
   readonly highWater: number;
   /** Messages committed at once at the most. */
@@ -29,23 +39,33 @@ export interface JournalWriterOptions {
   /** Messages remembered for deduplication. */
   readonly dedupeWindow: number;
   /** Hands a committed message to its live subscribers. */
-  readonly dispatch: (message: Message, offset: number) => void;
+  readonly dispatch: (message: Envelope, offset: number) => void;
   /** Is told of each message that only had to be kept. */
-  readonly kept: (message: Message, offset: number) => void;
+  readonly kept: (message: Envelope, offset: number) => void;
+  /** Makes the message whose commit shows that the journal takes messages again. */
+  readonly probe: (refusal: JournalRefusal) => Message;
+  /** Is told that it does, before the sources are. */
+  readonly recovered: () => void;
 }
 
 /**
- * The one writer of the journal: group commit (while one transaction runs, the next one gathers), deduplication, and the brake
- * on the sources while the journal is behind.
+ * The one writer of the journal: group commit (while one transaction runs, the next one gathers), deduplication, and the brake on the sources while the journal is behind.
+ * Once the journal refuses, everything is refused without asking it, so that no later message of a source overtakes an earlier one, until a message of our own has been committed.
  */
 export class JournalWriter {
   readonly #options: JournalWriterOptions;
   readonly #seen: DedupeWindow;
   readonly #pending = new Map<string, Waiting>();
+  readonly #outage: Outage;
+  readonly #refused: Counter;
   #queue: Waiting[] = [];
+  /** What is being committed; how many wait for the fate of one like them; how many were ever taken. */
+  #underWay: readonly Waiting[] = [];
+  #others = 0;
+  #taken = 0;
   #writing = false;
   #scheduled = false;
-  #failing = false;
+  #closed = false;
   #last: number;
   #idle: (() => void)[] = [];
   #room: (() => void)[] = [];
@@ -54,6 +74,9 @@ export class JournalWriter {
     this.#options = options;
     this.#seen = new DedupeWindow(options.dedupeWindow);
     this.#last = options.journal.bounds().last;
+    this.#refused = options.metrics.counter("busbar_journal_refused_total", "Messages that the journal did not take");
+    options.metrics.gauge("busbar_journal_refusing", "1 while the journal refuses messages", () => (this.refusal === undefined ? 0 : 1));
+    this.#outage = new Outage({ clock: options.clock, log: options.log, tryAgain: (refusal) => this.#tryAgain(refusal), tried: (recovered) => this.#tried(recovered) });
   }
 
   /** The newest offset whose message has been handed to the live subscribers. */
@@ -61,19 +84,36 @@ export class JournalWriter {
     return this.#last;
   }
 
-  /** Messages that wait. */
+  /** Messages that wait to be committed. */
   get depth(): number {
     return this.#queue.length;
   }
 
-  /** Whether the last append failed. */
-  get failing(): boolean {
-    return this.#failing;
+  /** Messages whose fate is open. */
+  get waiting(): number {
+    return this.#queue.length + this.#underWay.length + this.#others;
   }
 
-  /** Whether sources should pause. */
-  get full(): boolean {
+  /** Why the journal takes nothing at the moment; undefined when it does. */
+  get refusal(): JournalRefusal | undefined {
+    return this.#outage.refusal;
+  }
+
+  /** Whether so many wait that sources should pause. */
+  get behind(): boolean {
     return this.#queue.length >= this.#options.highWater;
+  }
+
+  /** Whether sources of what has to be stored should pause. */
+  get full(): boolean {
+    return this.behind || this.refusal !== undefined;
+  }
+
+  /** The messages of matching topics that wait and that subscribers saw already; whatever waits now is committed or refused once `arrived` is true. */
+  onTheirWay(pattern: string): { readonly messages: readonly Message[]; readonly arrived: () => boolean } {
+    const taken = this.#taken;
+    const messages = [...this.#underWay, ...this.#queue].filter(({ live, message }) => live && matches(pattern, message.topic)).map(({ message }) => message);
+    return { messages, arrived: () => this.#taken - this.#queue.length - this.#underWay.length >= taken };
   }
 
   /** Fills the window of known messages from the journal, oldest first. */
@@ -81,25 +121,28 @@ export class JournalWriter {
     this.#seen.add(dedupeKey(message), offset);
   }
 
-  /** Stores a message once; see Done. */
-  write(message: Message, done: Done | undefined, live: boolean): void {
+  /** Stores a message once; see Done. `live`: subscribers saw it already, it is only to be kept. */
+  write(message: Message, done: Done, live: boolean): void {
     const key = message.qos === 0 ? undefined : dedupeKey(message);
     if (key !== undefined) {
       const known = this.#seen.find(key);
-      if (known !== undefined) return done?.(undefined, known, true);
+      if (known !== undefined) {
+        this.#options.ledger.duplicate.value++;
+        return done(undefined, known, true);
+      }
       const pending = this.#pending.get(key);
       if (pending) {
-        if (done) pending.others.push(done);
+        pending.others.push({ done, live });
+        this.#others++;
         return;
       }
     }
-    if (this.#queue.length >= this.#options.highWater * 4) {
-      done?.(new BusbarError("OVERLOAD", `Cannot store a message: ${this.#queue.length} are waiting for the journal`), 0, false);
-      return;
-    }
     const waiting: Waiting = { message: message.detach(), key, done, live, others: [] };
+    const reason = this.#closed ? closed() : this.refusal ? refusing(this.refusal.error) : this.#queue.length >= this.#options.highWater * 4 ? overfull(this.#queue.length) : undefined;
+    if (reason !== undefined) return this.#refuse(waiting, reason);
     if (key !== undefined) this.#pending.set(key, waiting);
     this.#queue.push(waiting);
+    this.#taken++;
     if (!this.#scheduled && !this.#writing) {
       this.#scheduled = true;
       setImmediate(this.#flush);
@@ -126,6 +169,13 @@ export class JournalWriter {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
+  /** Writes what waits and takes nothing more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#outage.close();
+    await this.idle();
+  }
+
   readonly #flush = (): void => {
     this.#scheduled = false;
     if (this.#writing || this.#queue.length === 0) return;
@@ -133,20 +183,22 @@ export class JournalWriter {
     const limit = this.#options.batch;
     const batch = this.#queue.length <= limit ? this.#queue : this.#queue.slice(0, limit);
     this.#queue = batch === this.#queue ? [] : this.#queue.slice(limit);
-    this.#append(batch).then(
+    this.#underWay = batch;
+    this.#append(batch.map((one) => one.message)).then(
       (first) => this.#committed(batch, first),
-      (error: unknown) => this.#refused(batch, error),
+      (error: unknown) => this.#failed(batch, error),
     );
   };
 
   /** A journal whose plugin is being restarted throws at once: that is a refusal like any other. */
-  async #append(batch: readonly Waiting[]): Promise<number> {
-    return this.#options.journal.append(batch.map((one) => one.message));
+  async #append(batch: readonly Message[]): Promise<number> {
+    return this.#options.journal.append(batch);
   }
 
   #committed(batch: readonly Waiting[], first: number): void {
-    if (this.#failing) this.#options.log.info("journal takes messages again");
-    this.#failing = false;
+    const { ledger, kept, dispatch } = this.#options;
+    this.#underWay = [];
+    ledger.stored.value += batch.length;
     for (let at = 0; at < batch.length; at++) {
       const one = batch[at]!;
       const offset = first + at;
@@ -155,23 +207,37 @@ export class JournalWriter {
         this.#seen.add(one.key, offset);
       }
       this.#last = offset;
-      if (one.live) this.#options.kept(one.message, offset);
-      else this.#options.dispatch(one.message, offset);
-      if (one.done !== undefined) this.#tell(one.done, undefined, offset, false);
-      for (const other of one.others) this.#tell(other, undefined, offset, true);
+      if (one.live) kept(one.message, offset);
+      else dispatch(one.message, offset);
+      this.#tell(one.done, undefined, offset, false);
+      this.#others -= one.others.length;
+      ledger.duplicate.value += one.others.length;
+      for (const other of one.others) this.#tell(other.done, undefined, offset, true);
     }
     this.#next();
   }
 
-  #refused(batch: readonly Waiting[], error: unknown): void {
-    this.#failing = true;
-    this.#options.log.error("journal refused messages", { count: batch.length, error });
-    for (const one of batch) {
-      if (one.key !== undefined) this.#pending.delete(one.key);
-      if (one.done !== undefined) this.#tell(one.done, error, 0, false);
-      for (const other of one.others) this.#tell(other, error, 0, false);
-    }
+  /** What the medium will not take it will not take from the next one either; any other error is one of this batch alone. */
+  #failed(batch: readonly Waiting[], error: unknown): void {
+    this.#underWay = [];
+    const medium = error instanceof BusbarError;
+    if (medium) this.#outage.begin(error);
+    else this.#options.log.error("journal cannot take a batch", { count: batch.length, error });
+    for (const one of batch) this.#refuse(one, error);
+    if (medium) for (const one of this.#queue.splice(0)) this.#refuse(one, refusing(error));
     this.#next();
+  }
+
+  #refuse(one: Waiting, error: unknown): void {
+    if (one.key !== undefined && this.#pending.get(one.key) === one) this.#pending.delete(one.key);
+    this.#refused.value += 1 + one.others.length;
+    this.#others -= one.others.length;
+    this.#outage.count(1 + one.others.length);
+    const code = errorCode(error);
+    for (const { live, done } of [one, ...one.others]) {
+      if (!live) this.#options.ledger.refused(code); // else nobody is told: what becomes of it is up to whoever gave it here
+      this.#tell(done, error, 0, false);
+    }
   }
 
   /** One who fails at the news must not keep the others from it, nor the next batch from being written. */
@@ -189,4 +255,46 @@ export class JournalWriter {
     if (this.#queue.length > 0) this.#flush();
     else for (const resolve of this.#idle.splice(0)) resolve();
   }
+
+  /** Tries whether the journal takes messages again. */
+  async #tryAgain(refusal: JournalRefusal): Promise<void> {
+    const { ledger, dispatch, probe } = this.#options;
+    this.#writing = true;
+    await this.#takeOver();
+    const message = probe(refusal);
+    const offset = await this.#append([message]);
+    ledger.received[message.qos].value++;
+    ledger.stored.value++;
+    this.#last = offset;
+    dispatch(message, offset);
+  }
+
+  /**
+   * A batch may have been committed although its answer got lost, with the thread of the database for one. What the journal holds is stored, whatever its senders were told: it is handed
+   * over now, and known when they send it again.
+   */
+  async #takeOver(): Promise<void> {
+    const { journal, kept, dispatch, log } = this.#options;
+    const { first, last } = journal.bounds();
+    for (let after = Math.max(this.#last, first - 1); after < last; ) {
+      const { entries, until } = await journal.read({ after, limit: 1000 });
+      for (const { message, offset } of entries) {
+        if (message.qos > 0) this.remember(message, offset);
+        this.#last = offset;
+        if (message.qos === 0 && message.retain) kept(message, offset);
+        else dispatch(message, offset);
+      }
+      after = until;
+      log.info("journal holds messages whose commit it had not answered", { count: entries.length, until });
+    }
+  }
+
+  #tried(recovered: boolean): void {
+    if (recovered) this.#options.recovered();
+    this.#next();
+  }
 }
+
+const refusing = (cause: BusbarError): BusbarError => new BusbarError("OVERLOAD", "Cannot store a message: the journal refuses messages at the moment", { cause });
+const overfull = (count: number): BusbarError => new BusbarError("OVERLOAD", `Cannot store a message: ${count} are waiting for the journal`);
+const closed = (): BusbarError => new BusbarError("CLOSED", "Cannot store a message: the journal is closed");

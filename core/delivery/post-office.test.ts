@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createMessage, type Draft, type Message } from "../envelope.ts";
+import { BusbarError } from "../errors.ts";
 import type { Journal } from "../journal.ts";
 import { createLog, type LogRecord } from "../log.ts";
 import { createMemoryJournal } from "../memory-journal.ts";
 import { MetricsRegistry } from "../metrics.ts";
 import { fakeClock } from "../testkit/fake-clock.ts";
+import { assertLedgerBalances } from "../testkit/assert-ledger-balances.ts";
 import { journalMessage } from "../testkit/journal-message.ts";
+import { refusingJournal } from "../testkit/refusing-journal.ts";
+import { sumMetrics } from "../testkit/sum-metrics.ts";
 import { deliverAsync, PostOffice } from "./post-office.ts";
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
@@ -30,7 +34,8 @@ function setUp(options: { readonly dedupeWindow?: number; readonly retainedLimit
       office.retained(pattern, ({ payload }, offset) => found.push([payload, offset]));
       return found;
     },
-    metric: (series: string) => Number(metrics.format().split("\n").find((line) => line.startsWith(series + " "))?.split(" ").at(-1) ?? 0),
+    metric: (selector: string) => sumMetrics(metrics.format(), selector),
+    balance: (settled = true) => assertLedgerBalances(metrics.format(), { settled })["messages"]!,
   };
 }
 
@@ -43,8 +48,8 @@ describe("PostOffice", () => {
     const stored = deliver({ payload: 2, msgid: "m" });
     publish({ payload: 3 });
     const read: unknown[] = [];
-    const closed = office.consume("closed", "#", async () => void read.push("closed"));
-    office.consume("reader", "#", async (batch) => void read.push(...batch.map(({ message }) => message.payload)));
+    const closed = office.readers.consume("closed", "#", { handler: async () => void read.push("closed") });
+    office.readers.consume("reader", "#", { handler: async (batch) => void read.push(...batch.map(({ message }) => message.payload)) });
     closed.close();
     assert.deepEqual(seen, []);
     await office.open(createMemoryJournal());
@@ -108,7 +113,7 @@ describe("PostOffice", () => {
     const journal = createMemoryJournal();
     const gates: PromiseWithResolvers<void>[] = [];
     const gated: Journal = {
-      epoch: journal.epoch, bounds: () => journal.bounds(), read: (query) => journal.read(query), retained: () => journal.retained(), cursor: (name) => journal.cursor(name), moveCursor: (name, offset) => journal.moveCursor(name, offset), dropCursor: (name) => journal.dropCursor(name),
+      epoch: journal.epoch, bounds: () => journal.bounds(), read: (query) => journal.read(query), retained: () => journal.retained(), cursor: (name) => journal.cursor(name), cursors: () => journal.cursors(), moveCursor: (name, offset) => journal.moveCursor(name, offset), dropCursor: (name) => journal.dropCursor(name),
       append(batch) {
         const gate = Promise.withResolvers<void>();
         gates.push(gate);
@@ -137,6 +142,45 @@ describe("PostOffice", () => {
     assert.deepEqual(retained(), [[4, 2]]);
   });
 
+  it("publish() of a retained message while the journal refuses stays the value, and the last of each topic is stored once it takes messages again", async () => {
+    const disk = refusingJournal();
+    const { office, publish, deliver, retained, balance, clock } = setUp({ highWater: 2 });
+    await office.open(disk.journal);
+    const seen: unknown[] = [];
+    office.subscribe("status/#", ({ payload }) => void seen.push(payload));
+    await deliver({ from: "a", payload: 0, retain: true });
+    disk.refuseWith = new BusbarError("OVERLOAD", "full");
+    await assert.rejects(deliver({ from: "a", payload: "refused", retain: true }), { code: "OVERLOAD" });
+    for (let at = 1; at <= 3; at++) for (const from of ["a", "b", "c", "d", "e"]) publish({ from, payload: at, retain: true });
+    publish({ from: "d", payload: null, retain: true });
+    assert.deepEqual([seen.length, retained("status/a"), retained("status/d")], [17, [[3, undefined]], []]);
+    assert.deepEqual([balance(false).waiting, balance(false).settled["dropped superseded"]], [5, 11]);
+    disk.refuseWith = undefined;
+    await clock.advance(200);
+    const later = deliver({ from: "e", payload: 4, retain: true }); // beyond the high-water mark: the older value of its topic must not come after it
+    await later;
+    await settle();
+    while (balance(false).waiting > 0) await settle();
+    assert.deepEqual((await disk.journal.retained()).map(({ message }) => [message.from, message.payload]).toSorted(), [["a", 3], ["b", 3], ["c", 3], ["e", 4]]);
+    assert.deepEqual(retained().map((one) => (one as unknown[])[0]).toSorted(), [3, 3, 3, 4]);
+    assert.deepEqual([balance().settled["refused OVERLOAD"], balance().settled["stored"]], [1, 1 + 1 + 5 + 1]);
+    await office.close();
+  });
+
+  it("publish() of retained messages while the journal refuses is bounded, and what is left at the end is counted", async () => {
+    const disk = refusingJournal();
+    const { office, publish, deliver, balance } = setUp({ retainedLimit: 3 });
+    await office.open(disk.journal);
+    disk.refuseWith = new BusbarError("IO", "broken");
+    await assert.rejects(deliver({}), { code: "IO" });
+    for (let at = 0; at < 10; at++) publish({ from: `d${at}`, payload: null, retain: true });
+    assert.deepEqual([balance(false).waiting, balance(false).settled["dropped journal"]], [3, 7]);
+    await office.close();
+    assert.equal(balance().settled["dropped journal"], 10);
+    await assert.rejects(deliver({}), { code: "CLOSED" });
+    balance();
+  });
+
   it("publish() refuses a retained value beyond the limit, counts it, and hands it over all the same", async () => {
     const { office, publish, retained, metric } = setUp({ retainedLimit: 1 });
     const journal = createMemoryJournal();
@@ -147,7 +191,7 @@ describe("PostOffice", () => {
     publish({ from: "b", payload: 2, retain: true });
     await office.close();
     assert.deepEqual([seen, retained()], [[1, 2], [[1, 1]]]);
-    assert.equal(metric('busbar_dropped_total{reason="retained-limit"}'), 1);
+    assert.equal(metric("busbar_retained_refused_total"), 1);
     assert.equal(journal.bounds().last, 1);
   });
 
@@ -192,7 +236,7 @@ describe("PostOffice", () => {
     await office.open(journal);
     await deliver({});
     const { promise, resolve } = Promise.withResolvers<void>();
-    office.consume("reader", "#", () => promise);
+    office.readers.consume("reader", "#", { handler: () => promise });
     await settle();
     const last = deliver({});
     let closed = false;

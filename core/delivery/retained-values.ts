@@ -46,6 +46,11 @@ export class RetainedValues {
     return true;
   }
 
+  /** Whether the message is the newest of its topic and on its way to the journal. */
+  isPending(message: Envelope): boolean {
+    return this.#pending.get(message.topic) === message;
+  }
+
   /** The journal has not taken the message: it counts until another one comes. */
   lost(message: Envelope): void {
     if (this.#pending.get(message.topic) === message) this.#pending.delete(message.topic);

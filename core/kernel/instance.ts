@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { Bus, Subscription } from "../bus.ts";
+import type { Bus } from "../bus.ts";
 import { createClock, type Clock } from "../clock.ts";
 import type { CheckedInstance } from "../config/checked.ts";
 import { createBus, type BusContext } from "../delivery/create-bus.ts";
@@ -50,6 +50,8 @@ export class Instance {
   #addresses: Announcement[] = [];
   #accept: ((message: Envelope) => void | Promise<void>) | undefined;
   #restarting: Promise<void> | undefined;
+  /** Gives the setup that runs its time anew. */
+  #progress = (): void => {};
   /** Ends for good when the kernel stops the instance. */
   readonly #stopped = new AbortController();
 
@@ -133,8 +135,12 @@ export class Instance {
     const { clock, setupTimeout } = this.#services;
     let cancel = (): void => {};
     const timeout = new Promise<never>((_resolve, reject) => {
-      cancel = clock.after(setupTimeout, () => reject(new BusbarError("TIMEOUT", `setup has not finished within ${setupTimeout} ms`)));
+      this.#progress = () => {
+        cancel();
+        cancel = clock.after(setupTimeout, () => reject(new BusbarError("TIMEOUT", `setup has not finished within ${setupTimeout} ms`)));
+      };
     });
+    this.#progress();
     try {
       const setup = this.#services.within(this, async () => (await plugin.setup(this.#context(this.#abort.signal))) as Record<string, object> | undefined);
       setup.catch(() => {}); // one that fails after its time is up has been reported already
@@ -147,6 +153,7 @@ export class Instance {
       }
       if (values.size > 0) this.#services.provided(this, values);
     } finally {
+      this.#progress = () => {};
       cancel();
     }
   }
@@ -207,6 +214,7 @@ export class Instance {
       signal,
       defer,
       run: (task) => this.#run(task, signal, clock),
+      progress: () => void (signal.aborted || this.#progress()),
       fail: (error) => signal.aborted || this.fail(error),
       announce: (announcement) => void (signal.aborted || this.#addresses.push(announcement)),
       accept: (handler) => {
@@ -218,13 +226,22 @@ export class Instance {
   }
 
   /** The instance's bus: its subscriptions end with it. */
-  #bus(defer: (cleanup: () => void) => void): Bus {
+  #bus(defer: (cleanup: () => void | Promise<void>) => void): Bus {
     const bus = createBus(this.#services.bus, this.id, this.log);
-    const owned = (subscription: Subscription): Subscription => {
+    const subscribe: Bus["subscribe"] = (...args) => {
+      const subscription = bus.subscribe(...args);
       defer(() => subscription.close());
       return subscription;
     };
-    return { ...bus, subscribe: (...args) => owned(bus.subscribe(...args)), consume: (...args) => owned(bus.consume(...args)) };
+    const consume: Bus["consume"] = (...args) => {
+      const reader = bus.consume(...args);
+      defer(() => {
+        reader.close();
+        return reader.ended; // what the batch that is out works with is torn down after it
+      });
+      return reader;
+    };
+    return { ...bus, subscribe, consume };
   }
 
   /** The instance's clock: its timers end with it, and a callback that throws makes it restart. */

@@ -7,22 +7,26 @@ import type { CheckedConfig } from "../config/checked.ts";
 import { diffConfig } from "../config/diff.ts";
 import { CommandTracker } from "../delivery/command-tracker.ts";
 import { createBus } from "../delivery/create-bus.ts";
+import { gatewayId } from "../topic.ts";
 import { deliverAsync, PostOffice } from "../delivery/post-office.ts";
-import { createMessage, type Draft, type Envelope } from "../envelope.ts";
+import { createMessage, type Draft } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Journal } from "../journal.ts";
 import type { Log } from "../log.ts";
+import { ledgerImbalance } from "../ledger.ts";
 import { createMemoryJournal } from "../memory-journal.ts";
 import { MetricsRegistry } from "../metrics.ts";
-import { AuthorityPort, CommandsPort, GatewayPort, JournalPort, SessionsPort, type OptionalPort, type Port } from "../ports.ts";
+import { AuthorityPort, CommandsPort, CursorsPort, DeadLettersPort, GatewayPort, JournalPort, SessionsPort, type OptionalPort, type Port } from "../ports.ts";
 import { compileRoute } from "../route.ts";
 import { SessionRegistry } from "../session/session-registry.ts";
 import { closedAuthority } from "./closed-authority.ts";
 import { flowOf } from "./flow.ts";
+import { followCommands, tellSender } from "./follow-commands.ts";
 import { Instance, type InstanceServices } from "./instance.ts";
 import { neededPorts, orderInstances, providedPorts } from "./order.ts";
 import { PortSlot } from "./port-slot.ts";
+import { shutDown } from "./shut-down.ts";
 
 /** What a kernel is made of. */
 export interface KernelOptions {
@@ -88,15 +92,17 @@ class GatewayKernel implements Kernel {
     const log = options.log;
     const { gateway } = options.config;
     const metrics = this.#metrics;
-    this.#office = new PostOffice({ clock, log, metrics, highWater: gateway.journalHighWater, batch: gateway.journalBatch, dedupeWindow: gateway.dedupeWindow, retainedLimit: gateway.retainedLimit });
+    this.#commands = new CommandTracker({ clock, ttl: gateway.commandTtl, limit: gateway.commandLimit, perDevice: gateway.commandsPerDevice, tell: (command, answer) => tellSender(command, answer, { office: this.#office, log }) });
+    this.#office = new PostOffice({ clock, log, metrics, highWater: gateway.journalHighWater, batch: gateway.journalBatch, dedupeWindow: gateway.dedupeWindow, retainedLimit: gateway.retainedLimit, commands: this.#commands });
     const authority = (): Authority => (this.#slot(AuthorityPort.name).filled ? (this.#slot(AuthorityPort.name).proxy as Authority) : closedAuthority);
-    const context = { office: this.#office, authority };
-    this.#commands = new CommandTracker({ clock, ttl: gateway.commandTtl, limit: gateway.commandLimit });
-    this.#audit = new AuditTrail({ office: this.#office, clock, log, metrics });
-    this.#sessions = new SessionRegistry({ office: this.#office, authority, commands: this.#commands, audit: this.#audit, clock, log, metrics });
-    this.bus = createBus(context, "gateway");
+    const context = { office: this.#office, authority, commands: this.#commands };
+    metrics.gauge("busbar_commands_open", "Commands that are not done, failed or expired", () => this.#commands.openCount);
+    this.#audit = new AuditTrail({ office: this.#office, clock, log });
+    this.#sessions = new SessionRegistry({ office: this.#office, authority, commands: this.#commands, audit: this.#audit, clock, log, metrics, presenceGrace: gateway.presenceGrace });
+    metrics.gauge("busbar_ledger_imbalance", "What the ledger has lost track of, of all its accounts; 0 unless there is a fault", () => ledgerImbalance(metrics.series("busbar_ledger_imbalance")));
+    this.bus = createBus(context, gatewayId);
     this.gateway = this.#describe();
-    this.#own = new Map<string, object>([[SessionsPort.name, this.#sessions], [CommandsPort.name, this.#commands], [GatewayPort.name, this.gateway]]);
+    this.#own = new Map<string, object>([[SessionsPort.name, this.#sessions], [CommandsPort.name, this.#commands], [CursorsPort.name, this.#office.cursors], [DeadLettersPort.name, this.#office.deadLetters], [GatewayPort.name, this.gateway]]);
     this.#services = {
       bus: context, clock, log, metrics,
       setupTimeout: gateway.setupTimeout,
@@ -126,14 +132,11 @@ class GatewayKernel implements Kernel {
 
   async #stop(): Promise<void> {
     this.#state = "stopping";
-    let cancel = (): void => {};
-    const limit = new Promise<void>((resolve) => {
-      cancel = this.#clock.after(this.#config.gateway.shutdownTimeout, () => {
-        this.#log.error("stopping took too long, giving up on what is left", { left: [...this.#instances.values()].filter((one) => one.status.state !== "stopped").map((one) => one.id) });
-        resolve();
-      });
-    });
-    await Promise.race([this.#shutDown(), limit]).finally(cancel);
+    for (const stop of this.#stops.splice(0)) stop();
+    const sessions = this.#sessions.stop();
+    for (const route of this.#routes.splice(0)) route.close();
+    if (this.#office.journal) this.#audit.write("stopped", {});
+    await shutDown([...this.#instances.values()], { office: this.#office, clock: this.#clock, log: this.#log, sessions, timeout: this.#config.gateway.shutdownTimeout });
     this.#state = "stopped";
   }
 
@@ -141,6 +144,7 @@ class GatewayKernel implements Kernel {
     if (this.#state !== "running") throw new TypeError(`Cannot reload the config: the kernel is ${this.#state}`);
     const { added, removed, changed, routes } = diffConfig(this.#config, config);
     const ordered = orderInstances(config.instances);
+    this.#keepJournal(config);
     const old = new Map(this.#instances);
     const leaving = [...removed, ...changed];
     for (const id of [...leaving].reverse()) await old.get(id)?.stop();
@@ -162,6 +166,12 @@ class GatewayKernel implements Kernel {
     if (routes) this.#startRoutes(); // those that stay keep what their steps remember
     this.#audit.write("config-changed", { added, removed, changed });
     return { added, removed, changed };
+  }
+
+  /** Everybody stands at offsets of the journal that was opened at the start. @throws {BusbarError} CONFIG when another plugin would provide it. */
+  #keepJournal(config: CheckedConfig): void {
+    const [now, then] = [this.#config, config].map(({ instances }) => instances.find((one) => providedPorts(one.plugin).includes(JournalPort.name))?.id ?? "the gateway itself");
+    if (now !== then) throw new BusbarError("CONFIG", `Cannot reload the config: the journal would be that of ${then} instead of ${now}, which takes a restart of the gateway`);
   }
 
   uncaught(error: unknown): boolean {
@@ -199,25 +209,11 @@ class GatewayKernel implements Kernel {
     const { gateway } = this.#config;
     if (!slot?.filled) this.#slot(JournalPort.name).fill(createMemoryJournal({ limit: gateway.memoryJournalLimit }));
     const journal = this.#slot(JournalPort.name).proxy as Journal;
-    await this.#commands.rebuild(journal);
-    this.#office.subscribe("command/#", (message, offset) => {
-      this.#follow(message);
-      this.#sessions.command(message, offset);
-    });
-    this.#office.subscribe("ack/#", (message) => this.#follow(message));
+    this.#stops.push(await followCommands({ commands: this.#commands, office: this.#office, sessions: this.#sessions, audit: this.#audit, journal, clock: this.#clock, log: this.#log }));
     await this.#office.open(journal);
     this.#audit.write("started", { config: this.#config.file, plugins: [...this.#instances.keys()] });
     this.#sessions.start();
-    this.#stops.push(this.#clock.every(1000, () => this.#commands.expire()));
     this.#startRoutes();
-  }
-
-  /** Commands and their answers. */
-  #follow(message: Envelope): void {
-    this.#commands.see(message);
-    const { msgid, from, to, payload } = message;
-    if (message.type === "command") this.#audit.write("command", { msgid, from, to });
-    else if (typeof payload === "object" && payload !== null && "msgid" in payload && "status" in payload) this.#audit.write("command-result", { msgid: payload.msgid, status: payload.status, from: to, device: from });
   }
 
   #startRoutes(): void {
@@ -235,21 +231,9 @@ class GatewayKernel implements Kernel {
 
   #publishRouted(draft: Draft, log: Log): void {
     const message = createMessage(draft);
-    this.#office.complete(message, "gateway");
+    this.#office.complete(message, gatewayId);
     if (message.qos === 0) this.#office.publish(message);
     else deliverAsync(this.#office, message).catch((error: unknown) => log.error("message of a route is lost", { topic: message.topic, error }));
-  }
-
-  async #shutDown(): Promise<void> {
-    for (const stop of this.#stops.splice(0)) stop();
-    this.#sessions.stop();
-    for (const route of this.#routes.splice(0)) route.close();
-    if (this.#office.journal) this.#audit.write("stopped", {});
-    const last = [...this.#instances.values()].reverse();
-    const isJournal = (one: Instance): boolean => providedPorts(one.spec.plugin).includes(JournalPort.name);
-    for (const instance of last) if (!isJournal(instance)) await instance.stop();
-    await this.#office.close();
-    for (const instance of last) if (isJournal(instance)) await instance.stop();
   }
 
   #needs(instance: Instance): Record<string, unknown> {
@@ -268,6 +252,7 @@ class GatewayKernel implements Kernel {
   }
 
   #provided(instance: Instance, values: ReadonlyMap<string, object> | undefined): void {
+    this.#office.checkJournal(values?.get(JournalPort.name) as Journal | undefined);
     if (values) for (const [port, value] of values) this.#slot(port).fill(value);
     else for (const port of providedPorts(instance.spec.plugin)) this.#slot(port).empty();
     if (values?.has(AuthorityPort.name)) this.#sessions.authorityChanged();
@@ -287,7 +272,7 @@ class GatewayKernel implements Kernel {
       metrics: () => this.#metrics.format(),
       notReady: () => {
         const missing = [...this.#instances.values()].map((one) => one.status).filter((one) => one.required && one.state !== "running").map((one) => `plugin "${one.id}" is ${one.state}${one.reason === undefined ? "" : `: ${one.reason}`}`);
-        if (this.#office.failing) missing.push("the journal refuses messages");
+        if (this.#office.refusal) missing.push(`the journal refuses messages: ${this.#office.refusal.error.message}`);
         if (this.#state !== "running") missing.push(`the gateway is ${this.#state}`);
         return missing.length > 0 ? missing : undefined;
       },

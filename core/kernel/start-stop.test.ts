@@ -80,6 +80,28 @@ describe("start()", () => {
     assert.deepEqual(kernel.gateway.plugins()[0]!.addresses, []);
   });
 
+  it("waits for a setup as long as it says that it gets on", async () => {
+    const end = Promise.withResolvers<void>();
+    let progress = (): void => {};
+    const slow = pluginOf("slow", async (ctx) => {
+      progress = ctx.progress;
+      await end.promise;
+    });
+    const { kernel, clock, state } = kernelOf(configOf([instanceOf(slow)], { setupTimeout: 700 }));
+    const started = kernel.start();
+    for (let at = 0; at < 5; at++) {
+      await clock.advance(600);
+      progress();
+    }
+    end.resolve();
+    await started;
+    assert.equal(state("slow"), "running");
+    const { timers } = clock;
+    progress();
+    assert.equal(clock.timers, timers, "what is set up is not timed any more");
+    await kernel.stop();
+  });
+
   it("does without a plugin that is not required, and tries it again", async () => {
     let tries = 0;
     const shy = pluginOf("shy", () => {
@@ -101,7 +123,7 @@ describe("stop()", () => {
     const notes: string[] = [];
     const journal = createMemoryJournal();
     const storing: Journal = {
-      epoch: "e", bounds: () => journal.bounds(), read: (query) => journal.read(query), retained: () => journal.retained(), cursor: (name) => journal.cursor(name), moveCursor: (name, offset) => journal.moveCursor(name, offset), dropCursor: (name) => journal.dropCursor(name),
+      epoch: "e", bounds: () => journal.bounds(), read: (query) => journal.read(query), retained: () => journal.retained(), cursor: (name) => journal.cursor(name), cursors: () => journal.cursors(), moveCursor: (name, offset) => journal.moveCursor(name, offset), dropCursor: (name) => journal.dropCursor(name),
       async append(batch) {
         await new Promise((resolve) => setImmediate(resolve));
         return journal.append(batch);
@@ -180,6 +202,30 @@ describe("stop()", () => {
     await clock.advance(1);
     await Promise.all([first, second]);
     assert.deepEqual(log.find((line) => line.message.startsWith("stopping took too long"))?.fields["left"], ["x", "y"]);
+    await clock.advance(20_000);
+    assert.equal(clock.timers, 0);
+  });
+
+  it("flushes and closes the journal in time although others hang", async () => {
+    const notes: string[] = [];
+    const journal = createMemoryJournal();
+    const keeper = pluginOf("keeper", (ctx) => {
+      ctx.defer(() => void notes.push(`journal closed with ${journal.bounds().last}`));
+      return { journal };
+    }, { provides: { journal: JournalPort } });
+    const reader = pluginOf("reader", (ctx) => void ctx.bus.consume("r", "#", () => never));
+    const hangs = (name: string) => pluginOf(name, (ctx) => ctx.run(() => never));
+    const { kernel, clock, log } = kernelOf(configOf([instanceOf(keeper), instanceOf(reader), ...["x", "y", "z"].map((name) => instanceOf(hangs(name)))], { shutdownTimeout: 8000 }));
+    await kernel.start();
+    const held = kernel.bus.deliver({ type: "event", payload: 1 });
+    const stopped = kernel.stop();
+    await held;
+    await clock.advance(7500);
+    assert.deepEqual(notes, ["journal closed with 3"]); // started, the event, stopped
+    await clock.advance(500);
+    await stopped;
+    assert.deepEqual(log.filter((line) => line.level === "error" && line.message.startsWith("stopping")).map((line) => line.fields["left"]), [["keeper", "reader", "x", "y"], ["reader", "x", "y"]]);
+    await assert.rejects(kernel.bus.deliver({ type: "event", payload: 2 }), { code: "CLOSED" });
     await clock.advance(20_000);
     assert.equal(clock.timers, 0);
   });

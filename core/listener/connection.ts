@@ -67,10 +67,12 @@ export class Connection {
     this.#now = now;
     if (this.transport.closing) return;
     const traffic = this.#bytes + this.#socket.bytesWritten;
-    if (traffic !== this.#seen) {
+    const deaf = this.#session?.waits ?? false; // the journal or the authority is busy: nothing is heard from the peer meanwhile
+    if (traffic !== this.#seen || deaf) {
       this.#seen = traffic;
       this.#lastSign = now;
     }
+    if (deaf && this.#begun !== 0) this.#begun = now;
     if (this.#begun !== 0 && now - this.#begun > frameTimeout) this.#fail(new BusbarError("TIMEOUT", `Cannot wait for the rest of a frame any longer: ${this.#deframer.pending} bytes of it came in ${frameTimeout} ms`));
     else if (this.#session === undefined && now - this.#opened > authTimeout) this.#refuse(CloseCode.authTimeout, "authTimeout", "no listener token in time");
     else if (idleTimeout > 0 && now - this.#lastSign > idleTimeout) this.close(CloseCode.heartbeat, "idle");

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { byteSize, duration, idText, integer, portNumber } from "../schema.ts";
+import { isType } from "../topic.ts";
 import { isLoopback, isNetwork } from "./address.ts";
 
 /** A config field with its default and its description. */
@@ -10,6 +11,13 @@ export const option = <S extends v.GenericSchema>(schema: S, text: string) => v.
 
 const text = v.pipe(v.string(), v.minLength(1));
 const roles = field(v.array(v.pipe(v.string(), v.minLength(1), v.maxLength(64))), ["device"], 'Roles of every device behind it. Default ["device"].');
+
+const will = v.strictObject({
+  type: field(v.pipe(v.string(), v.check(isType, "must be a token [a-z][a-z0-9-]{0,31}")), "event", "Type of the message. Default event."),
+  payload: v.pipe(v.unknown(), v.description("What it says.")),
+  qos: field(v.picklist([0, 1, 2]), 1, "0, 1 or 2. Default 1."),
+  retain: field(v.boolean(), false, "Keep it as the last value of its topic. Default false."),
+});
 
 const network = v.strictObject({
   cidr: v.pipe(v.string(), v.check(isNetwork, "must be an address or a network such as 192.168.7.0/24 or fd00::/8"), v.description("Where the connection comes from: an address or a network.")),
@@ -35,10 +43,16 @@ export function sessionFields() {
   return {
     rate: field(integer(0, 10_000_000), 50_000, "Messages per second of one connection; more end it (4029). 0 = no limit. Default 50000."),
     subscriptions: field(integer(1, 100_000), 100, "Subscriptions of one connection. Default 100."),
-    inFlight: field(integer(1, 65_535), 100, "Deliveries of qos 1 and 2 that may be unacknowledged. Default 100."),
-    redeliver: field(duration(100, 3_600_000), "10s", "An unacknowledged delivery is sent again after so long. Default 10s."),
-    buffer: field(byteSize(16 * 1024, 1024 ** 3), "4MiB", "Bytes queued towards one peer before slowConsumer acts. Default 4MiB."),
-    slowConsumer: field(v.picklist(["disconnect", "drop-newest"]), "disconnect", "What happens to qos 0 deliveries beyond buffer: disconnect (4008) or drop-newest, counted. Default disconnect."),
+    inFlight: field(integer(1, 65_535), 100, "Deliveries of qos 1 and 2 of one subscription that may be unacknowledged. Default 100."),
+    redeliver: field(duration(100, 3_600_000), "10s", "An unacknowledged delivery is sent again after so long, then after twice as long, up to a minute. Default 10s."),
+    buffer: field(byteSize(16 * 1024, 1024 ** 3), "4MiB", "Bytes queued towards one peer before slowConsumer acts; as many again may wait in its subscriptions' queues. Default 4MiB."),
+    slowConsumer: field(
+      v.picklist(["disconnect", "drop-newest", "drop-oldest", "latest"]),
+      "disconnect",
+      "What happens to qos 0 deliveries that a peer does not read, where its subscription does not say: disconnect (4008) or drop-newest beyond buffer, drop-oldest or latest (one per topic) beyond queue. Default disconnect.",
+    ),
+    queue: field(integer(1, 100_000), 1000, "Deliveries that wait in the queue of a subscription with a policy of its own. Default 1000."),
+    will: option(will, "Last will of every device that names none of its own: published in its name when its connection ends without a goodbye. Default: none."),
   };
 }
 

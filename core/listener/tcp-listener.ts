@@ -124,6 +124,7 @@ function openSession({ needs, config }: ListenerContext, transport: TcpTransport
     answers: protocol.answers,
     ...(admission.credentials && { credentials: admission.credentials }),
     ...(admission.trusted && { trusted: admission.trusted }),
+    will: config.will,
     limits: config, // not a copy for each of ten thousand
   };
   return needs.sessions.open(transport, options);

@@ -2,8 +2,10 @@ import * as v from "valibot";
 import type { Authority, Principal } from "../authority.ts";
 import { envelopeJson } from "../codec/envelope-json.ts";
 import type { GatewaySettings } from "../config/settings.ts";
+import type { Journal } from "../journal.ts";
 import { definePlugin } from "../plugin.ts";
-import { SessionsPort } from "../ports.ts";
+import { JournalPort, SessionsPort } from "../ports.ts";
+import { assertLedgerBalances } from "../testkit/assert-ledger-balances.ts";
 import { fakeClock, type FakeClock } from "../testkit/fake-clock.ts";
 import { openAuthority } from "../testkit/open-authority.ts";
 import { testPlugin, type TestGateway, type TestPluginOptions } from "../testkit/test-plugin.ts";
@@ -32,7 +34,7 @@ export interface SessionsUnderTest extends AsyncDisposable {
   connect(options?: Partial<SessionOptions>): Peer;
 }
 
-/** Starts one. Its sessions are connections in memory, known beforehand as `d-1`. `plugins`: what else runs, by id. */
+/** Starts one, whose ledger is checked at the end. Its sessions are connections in memory, known beforehand as `d-1`. `plugins`: what else runs, by id. */
 export async function openSessions(settings: Partial<GatewaySettings> = {}, plugins: NonNullable<TestPluginOptions["plugins"]> = {}): Promise<SessionsUnderTest> {
   const clock = fakeClock();
   const listeners = new Set<() => void>();
@@ -90,11 +92,31 @@ export async function openSessions(settings: Partial<GatewaySettings> = {}, plug
       return peer;
     },
     async [Symbol.asyncDispose]() {
+      assertLedgerBalances(gateway.kernel.gateway.metrics());
       await gateway.stop();
       if (clock.timers > 0) throw new Error(`${clock.timers} timers are left`);
     },
   };
 }
 
+/** Starts one on a journal that a test may hand to the next one: what a crash leaves. */
+export function openSessionsOn(journal: Journal, settings: Partial<GatewaySettings> = {}): Promise<SessionsUnderTest> {
+  const storage = definePlugin({ name: "storage", description: "A journal", config: v.strictObject({}), provides: { journal: JournalPort }, setup: () => ({ journal }) });
+  return openSessions(settings, { storage: [storage, {}] });
+}
+
 /** Lets promises and what they make ready run. */
 export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
+/** Stores status messages with the payloads `from` to `to` and msgids such as `m1`. */
+export async function store({ gateway }: SessionsUnderTest, from: number, to: number): Promise<void> {
+  for (let n = from; n <= to; n++) await gateway.bus.deliver({ type: "status", from: "src", msgid: `m${n}`, payload: n });
+}
+
+/** Subscribes to all status messages, with qos 1 unless told otherwise. */
+export const subscribe = (peer: Peer, more: object = {}): void => peer.send({ type: "subscribe", topic: "status/#", qos: 1, ...more });
+
+/** Acknowledges messages of `store` by their numbers. */
+export const ack = (peer: Peer, ...numbers: readonly number[]): void => {
+  for (const n of numbers) peer.send({ type: "ack", msgid: `m${n}` });
+};

@@ -1,28 +1,40 @@
 import type { Credentials, Principal } from "../authority.ts";
+import { PrincipalBus } from "../delivery/create-bus.ts";
+import type { Draft, Message } from "../envelope.ts";
+import type { PeerSession } from "./peer-session.ts";
 import type { SessionServices } from "./session-services.ts";
 
 /** Frames held while the authority thinks. The transport is paused then, so no more come than one read of 64 KiB brings; the shortest, on TCP, have 3 bytes. */
 const maxHeld = 25_000;
 
-/** What a login needs of its session. */
-export interface LoginHost {
-  readonly remote: string;
-  /** The authority has answered; what was held follows after. */
-  accepted(principal: Principal): void;
-  refused(error: unknown): void;
+/** What a login needs. */
+export interface LoginOptions {
+  readonly session: PeerSession;
+  readonly services: SessionServices;
+  /** The last will that the peer has said. */
+  readonly will: Message | undefined;
+  /** The peer is let in; its will, checked, is to be kept. */
+  readonly accepted: (principal: Principal, will: Draft | undefined) => void;
+  /** It is not. */
+  readonly refused: () => void;
 }
 
 /** One question to the authority, and what the peer says meanwhile: a client may send before it has read anything (WIRE §2). */
 export class Login {
+  readonly #credentials: Credentials;
+  readonly #options: LoginOptions;
   readonly #abort = new AbortController();
   #held: (() => void)[] = [];
 
-  /** Asks at once; `host` hears the answer later, unless the login is ended before. */
-  constructor(credentials: Credentials, host: LoginHost, services: SessionServices) {
+  /** Asks at once; the session hears the answer later, unless the login is ended before. */
+  constructor(credentials: Credentials, options: LoginOptions) {
+    this.#credentials = credentials;
+    this.#options = options;
     const { signal } = this.#abort;
-    services.authority().authenticate(credentials, { remote: host.remote, signal }).then(
-      (principal) => signal.aborted || host.accepted(principal),
-      (error: unknown) => signal.aborted || host.refused(error),
+    const { remote } = options.session.channel.transport;
+    options.services.authority().authenticate(credentials, { remote, signal }).then(
+      (principal) => signal.aborted || this.#accepted(principal),
+      (error: unknown) => signal.aborted || this.#refused(error),
     );
   }
 
@@ -42,5 +54,26 @@ export class Login {
   end(): void {
     this.#abort.abort();
     this.#held = [];
+  }
+
+  #accepted(principal: Principal): void {
+    const { session, services, will, accepted, refused } = this.#options;
+    if (session.principal !== undefined && principal.id !== session.principal.id) return refused(); // a new token of the same peer is welcome, another peer is not
+    let draft: Draft | undefined;
+    try {
+      draft = will && services.wills.check(new PrincipalBus(services, principal), will);
+    } catch (error) {
+      session.channel.sayError(error, { msgid: will?.msgid });
+      return this.#refused(error);
+    }
+    accepted(principal, draft);
+  }
+
+  #refused(error: unknown): void {
+    const { session, services, refused } = this.#options;
+    const credentials = this.#credentials;
+    services.log.warn("authentication failed", { ...session.who(), error });
+    services.audit.write("login-failed", { ...session.who(), ...(credentials.kind === "token" && credentials.id !== undefined ? { claimed: credentials.id.slice(0, 256) } : {}) });
+    refused();
   }
 }

@@ -1,149 +1,243 @@
 import type { Subscription } from "../bus.ts";
-import type { Clock } from "../clock.ts";
-import type { PostOffice } from "../delivery/post-office.ts";
+import type { RetainedValue } from "../delivery/retained-values.ts";
 import type { Envelope, Message } from "../envelope.ts";
+import { BusbarError } from "../errors.ts";
 import type { SubscribeFrame } from "../frame.ts";
-
-/** What a subscription needs of its session. */
-export interface SubscriptionHost {
-  readonly office: PostOffice;
-  readonly clock: Clock;
-  /** Whether the session goes on. */
-  readonly open: boolean;
-  /** Hands a message to the transport. Returns false when it was not taken (slow consumer) or the session has ended. */
-  send(message: Message, offset: number | undefined, binary: boolean): boolean;
-  /** The same for a message that is being dispatched: sent once however many patterns of the peer match it. */
-  sendLive(message: Message, offset: number | undefined, binary: boolean): boolean;
-  /** Whether the transport has taken most of what was sent. */
-  hasRoom(): boolean;
-  /** The subscription cannot go on. */
-  failed(subscription: PeerSubscription, error: unknown): void;
-  /** Deliveries that may be unacknowledged. */
-  readonly inFlight: number;
-  /** Milliseconds after which an unacknowledged delivery is sent again. */
-  readonly redeliver: number;
-}
+import { retryDelay } from "../retry.ts";
+import type { OverflowQueue } from "./overflow-queue.ts";
+import type { PeerChannel } from "./peer-channel.ts";
+import { Unacknowledged } from "./unacknowledged.ts";
 
 /** Entries read at once while catching up, first and at the most: as many as the peer has shown to take. */
 const firstPage = 50;
 const maxPage = 500;
+/** Milliseconds between two looks whether the peer has room again. */
+const roomPause = 20;
+
+/** What a subscription has besides its frame. */
+export interface PeerSubscriptionOptions {
+  /** For what is not in the journal and finds no room; without one the session decides. */
+  readonly queue: OverflowQueue | undefined;
+  /** Is told when it cannot go on. */
+  readonly failed: (subscription: PeerSubscription, error: unknown) => void;
+}
 
 /**
- * One subscription of a peer. It is live, or it catches up: from `since`, or after the peer had too many deliveries unacknowledged. While it catches up it reads the journal
- * up to what live subscribers have seen and then goes live in the same turn, so there is neither a gap nor a double. Messages that are not in the journal
- * (qos 0) pass at once in either state.
+ * One subscription of a peer. It is live, or it catches up: with retained values, with what its queue holds, and with the journal, from `since` or from where it was when
+ * the peer had no more room or too many deliveries unacknowledged. It reads the journal up to what live subscribers have seen and then goes live in the same turn,
+ * so there is neither a gap nor a double. Messages that are not in the journal (qos 0) pass at once in either state, as long as the peer has room.
  */
 export class PeerSubscription {
   readonly frame: SubscribeFrame;
-  readonly #host: SubscriptionHost;
+  readonly #channel: PeerChannel;
+  readonly #failed: PeerSubscriptionOptions["failed"];
   readonly #live: Subscription;
-  readonly #tracked: boolean;
-  /** By offset, as msgids are unique per sender only. */
-  readonly #unacknowledged = new Map<number, { message: Message; offset: number; sent: number }>();
-  /** The newest offset, and the time, when the subscription began. */
+  readonly #unacknowledged: Unacknowledged | undefined;
+  /** Where messages that are not in the journal wait; without one the session decides. */
+  readonly #queue: OverflowQueue | undefined;
+  /** Retained values that are still to be handed over, by topic. */
+  #retained: Map<string, RetainedValue> | undefined;
+  /** The newest offset when the subscription began. */
   readonly #firstOffset: number;
-  readonly #began: number;
+  /** Messages of qos 0 that were live before the subscription began, and come to the journal after `#firstOffset`. */
+  #early: { readonly messages: Message[]; readonly arrived: () => boolean } | undefined;
   #after: number;
   #catchingUp: boolean;
-  #reading = false;
+  #working = false;
   #open = true;
+  #wake: (() => void) | undefined;
 
-  constructor(frame: SubscribeFrame, host: SubscriptionHost) {
+  constructor(frame: SubscribeFrame, channel: PeerChannel, { queue, failed }: PeerSubscriptionOptions) {
+    const { office } = channel;
     this.frame = frame;
-    this.#host = host;
-    this.#tracked = frame.qos > 0;
-    this.#firstOffset = host.office.last;
-    this.#began = host.clock.now();
+    this.#channel = channel;
+    this.#queue = queue;
+    this.#failed = failed;
+    this.#unacknowledged = frame.qos > 0 ? new Unacknowledged(channel.redeliver) : undefined;
+    this.#firstOffset = office.last;
     this.#after = frame.since ?? this.#firstOffset;
     this.#catchingUp = frame.since !== undefined;
-    if (!this.#catchingUp) host.office.retained(frame.topic, (message, offset) => host.send(message as Message, offset, frame.binary === true));
-    this.#live = host.office.subscribe(frame.topic, (message, offset) => this.#take(message, offset));
-    if (this.#catchingUp) void this.#catchUp();
+    if (this.#catchingUp) {
+      const { messages, arrived } = office.onTheirWay(frame.topic);
+      if (messages.length > 0) this.#early = { messages: [...messages], arrived };
+    }
+    if (!this.#catchingUp) office.retained(frame.topic, (message, offset) => this.#handOver(message, offset));
+    this.#live = office.subscribe(frame.topic, (message, offset) => this.#take(message, offset));
+    if (this.#catchingUp || this.#retained !== undefined) void this.#work();
   }
 
-  /** The peer has that delivery. */
-  acknowledge(msgid: string): boolean {
-    for (const { message, offset } of this.#unacknowledged.values()) {
-      if (message.msgid !== msgid) continue;
-      this.#unacknowledged.delete(offset);
-      if (this.#catchingUp) void this.#catchUp();
-      return true;
-    }
-    return false;
+  /** The peer has that delivery. Returns false when it is none of this subscription's. */
+  acknowledge(msgid: string, offset: number | undefined): boolean {
+    if (!this.#unacknowledged?.acknowledge(msgid, offset)) return false;
+    if (this.#catchingUp || this.#retained !== undefined) void this.#work();
+    return true;
   }
 
   /** Sends again what has been unacknowledged for too long. */
   repeat(now: number): void {
-    for (const one of this.#unacknowledged.values()) {
-      if (now - one.sent < this.#host.redeliver) continue;
-      one.sent = now;
-      this.#host.send(one.message, one.offset, this.frame.binary === true);
-    }
+    this.#unacknowledged?.repeat(now, this.#repeatOne);
   }
+
+  readonly #repeatOne = (message: Message, offset: number): boolean => this.#channel.hasRoom() && this.#channel.send(message, offset, this.frame.binary === true);
 
   close(): void {
     this.#open = false;
     this.#live.close();
-    this.#unacknowledged.clear();
+    this.#unacknowledged?.clear();
+    this.#queue?.clear();
+    this.#retained = undefined;
+    this.#wake?.();
+  }
+
+  /** A retained value, as the subscription begins: at once as long as there is room. */
+  #handOver(message: Envelope, offset: number | undefined): void {
+    if (this.#retained === undefined && this.#freeSlots() > 0 && this.#channel.hasRoom()) this.#deliver(message as Message, offset);
+    else (this.#retained ??= new Map()).set(message.topic, { message, offset });
   }
 
   #take(message: Envelope, offset: number | undefined): void {
     if (offset === undefined) {
-      this.#host.sendLive(message as Message, undefined, this.frame.binary === true);
+      if (this.#queue === undefined && this.#retained === undefined) this.#channel.sendLive(message as Message, undefined, this.frame.binary === true);
+      else this.#takeUnstored(message as Message);
       return;
     }
     if (this.#catchingUp || offset <= this.#after) return;
-    if (this.#host.hasRoom() && !(this.#tracked && this.#unacknowledged.size >= this.#host.inFlight)) return this.#send(message as Message, offset, true);
+    if (this.#retained === undefined && this.#freeSlots() > 0 && this.#channel.hasRoom()) {
+      this.#after = offset;
+      if (this.#channel.sendLive(message as Message, offset, this.frame.binary === true)) this.#track(message as Message, offset);
+      return;
+    }
     this.#catchingUp = true; // it is in the journal: read from there when the peer has caught up
-    void this.#catchUp();
+    void this.#work();
   }
 
-  #send(message: Message, offset: number, live: boolean): void {
-    this.#after = offset;
-    const binary = this.frame.binary === true;
-    if (!(live ? this.#host.sendLive(message, offset, binary) : this.#host.send(message, offset, binary))) return;
-    if (this.#tracked && message.qos > 0) this.#unacknowledged.set(offset, { message, offset, sent: this.#host.clock.now() });
+  #takeUnstored(message: Message): void {
+    const older = this.#retained?.get(message.topic);
+    if (older !== undefined && message.retain) this.#retained!.delete(message.topic);
+    if (!this.#channel.claim()) return;
+    if (older !== undefined && !message.retain) { // it has to come before the newer one
+      this.#retained!.delete(message.topic);
+      this.#passOn(older.message as Message, older.offset);
+    }
+    this.#passOn(message, undefined);
   }
 
-  /** A retained message of qos 0 passed at once when it was published, and came to the journal afterwards. */
-  #wasLive(message: Envelope, offset: number): boolean {
-    return message.qos === 0 && offset > this.#firstOffset && message.received >= this.#began;
+  #passOn(message: Message, offset: number | undefined): void {
+    if (this.#queue === undefined || (this.#queue.size === 0 && this.#channel.hasRoom())) this.#deliver(message, offset);
+    else {
+      this.#channel.deliveries.handed.value++;
+      this.#channel.deliveries.waiting++;
+      if (!this.#queue.push(message, offset)) this.#channel.overflowed();
+      else void this.#work();
+    }
   }
 
-  async #catchUp(): Promise<void> {
-    if (this.#reading) return;
-    this.#reading = true;
-    const { office, clock, inFlight } = this.#host;
+  #deliver(message: Message, offset: number | undefined): void {
+    if (this.#channel.send(message, offset, this.frame.binary === true)) this.#track(message, offset);
+  }
+
+  #track(message: Message, offset: number | undefined): void {
+    if (offset !== undefined && message.qos > 0) this.#unacknowledged?.add(message, offset, this.#channel.clock.now());
+  }
+
+  /** Hands over what waits until nothing does. */
+  async #work(): Promise<void> {
+    if (this.#working) return;
+    this.#working = true;
     let size = firstPage;
+    let failures = 0;
     try {
-      while (this.#open && this.#catchingUp) {
-        const room = this.#tracked ? inFlight - this.#unacknowledged.size : maxPage;
-        if (room <= 0) return; // an acknowledgement starts it again
-        if (!this.#host.hasRoom()) {
-          await clock.sleep(20);
-          continue;
+      while (this.#open) {
+        if (!this.#channel.hasRoom()) await this.#pause(roomPause);
+        else if (this.#queue !== undefined && this.#queue.size > 0) this.#sendQueue(this.#queue);
+        else if (this.#freeSlots() <= 0) return; // an acknowledgement starts it again
+        else if (this.#retained !== undefined) this.#sendRetained(this.#retained);
+        else if (!this.#catchingUp) return;
+        else {
+          try {
+            size = await this.#readOn(size);
+            failures = 0;
+          } catch (error) {
+            if (!(error instanceof BusbarError && error.retryable)) throw error;
+            await this.#pause(retryDelay(failures++)); // such as a journal whose plugin is being restarted
+          }
         }
-        if (this.#after >= office.last) {
-          this.#catchingUp = false;
-          return;
-        }
-        const { entries, until } = await office.journal!.read({ after: this.#after, limit: Math.min(room, size), pattern: this.frame.topic });
-        if (!this.#open) return;
-        let sent = 0;
-        while (sent < entries.length && this.#host.hasRoom()) {
-          const { message, offset } = entries[sent++]!;
-          if (this.#wasLive(message, offset)) this.#after = offset;
-          else this.#send(message as Message, offset, false);
-        }
-        if (sent === entries.length) {
-          this.#after = until;
-          size = Math.min(maxPage, size * 2);
-        } else size = Math.max(1, sent); // the rest is read again when there is room: a stalled peer holds no page in memory
       }
     } catch (error) {
-      if (this.#open) this.#host.failed(this, error);
+      if (this.#open) this.#failed(this, error);
     } finally {
-      this.#reading = false;
+      this.#working = false;
     }
+  }
+
+  #freeSlots(): number {
+    return this.#unacknowledged === undefined ? maxPage : this.#channel.inFlight - this.#unacknowledged.size;
+  }
+
+  #sendRetained(retained: Map<string, RetainedValue>): void {
+    for (const [topic, { message, offset }] of retained) {
+      if (!this.#open || this.#freeSlots() <= 0 || !this.#channel.hasRoom()) return;
+      retained.delete(topic);
+      this.#deliver(message as Message, offset);
+    }
+    this.#retained = undefined;
+  }
+
+  #sendQueue(queue: OverflowQueue): void {
+    while (queue.size > 0 && this.#channel.hasRoom()) {
+      const { message, offset } = queue.shift()!;
+      this.#channel.deliveries.waiting--;
+      if (this.#channel.sendHanded(message, offset, this.frame.binary === true)) this.#track(message, offset);
+    }
+  }
+
+  /** Reads the next page of the journal, or goes live. Returns how many entries to ask for the next time. */
+  async #readOn(size: number): Promise<number> {
+    const { office } = this.#channel;
+    if (this.#after >= office.last) {
+      if (this.#early?.arrived() === false) await this.#pause(roomPause);
+      else {
+        this.#takePutOff();
+        this.#catchingUp = false;
+      }
+      return size;
+    }
+    const { entries, until } = await office.journal!.read({ after: this.#after, limit: Math.min(this.#freeSlots(), size), pattern: this.frame.topic });
+    if (!this.#open) return size;
+    let sent = 0;
+    while (sent < entries.length && this.#channel.hasRoom()) {
+      const { message, offset } = entries[sent++]!;
+      this.#after = offset;
+      if (!this.#wasLive(message, offset)) this.#deliver(message as Message, offset);
+    }
+    if (sent < entries.length) return Math.max(1, sent); // the rest is read again when there is room: a stalled peer holds no page in memory
+    this.#after = until;
+    return Math.min(maxPage, size * 2);
+  }
+
+  /** Messages of qos 0 that are in the journal, as they are retained, passed at once when they were published, and came to the journal in the same order afterwards. */
+  #wasLive(message: Envelope, offset: number): boolean {
+    if (message.qos > 0 || offset <= this.#firstOffset) return false;
+    const place = this.#early?.messages.findIndex(({ from, msgid }) => from === message.from && msgid === message.msgid) ?? -1; // the first: they come in order, and a msgid may come again at qos 0
+    if (place >= 0) this.#early!.messages.splice(place, 1);
+    return place < 0;
+  }
+
+  /** What was live before the subscription began and does not come to the journal while that refuses messages: it is handed over from memory. */
+  #takePutOff(): void {
+    if (this.#early === undefined) return;
+    const { office } = this.#channel;
+    for (const message of this.#early.messages) if (office.isPutOff(message)) (this.#retained ??= new Map()).set(message.topic, { message, offset: undefined });
+    this.#early = undefined;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#channel.clock.after(ms, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 }

@@ -2,42 +2,66 @@ import type { PrincipalBus } from "../delivery/create-bus.ts";
 import { BusbarError } from "../errors.ts";
 import type { SubscribeFrame } from "../frame.ts";
 import { checkPattern } from "../topic.ts";
-import { PeerSubscription, type SubscriptionHost } from "./peer-subscription.ts";
+import { OverflowQueue, type QueueBudget } from "./overflow-queue.ts";
+import type { PeerChannel } from "./peer-channel.ts";
+import { PeerSubscription } from "./peer-subscription.ts";
+import { defaultBuffer, type SessionLimits } from "./sessions.ts";
 
 /** The subscriptions of one session, by the peer's own name for each, or else by topic: subscribing to the same topic again replaces (MQTT 3.1.1 §3.8.4). */
 export class PeerSubscriptions {
-  readonly #host: SubscriptionHost;
-  readonly #limit: number;
+  readonly #channel: PeerChannel;
+  readonly #limits: SessionLimits;
   readonly #all = new Map<string, PeerSubscription>();
+  readonly #budget: QueueBudget;
 
-  /** `limit`: subscriptions at once. */
-  constructor(host: SubscriptionHost, limit: number) {
-    this.#host = host;
-    this.#limit = limit;
+  constructor(channel: PeerChannel) {
+    this.#channel = channel;
+    this.#limits = channel.options.limits ?? {};
+    this.#budget = { left: this.#limits.buffer ?? defaultBuffer };
   }
 
   /**
-   * Checks what the peer asks for. Returns what is to be done once the peer has been told.
+   * Begins what the peer asks for, after telling it so.
    * @throws {BusbarError} BAD_FRAME, FORBIDDEN, DUPLICATE_REF, OVERLOAD or UNKNOWN_OFFSET: nothing has changed then.
    */
-  admit(frame: SubscribeFrame, bus: PrincipalBus): () => void {
-    checkPattern(frame.topic);
-    bus.checkSubscribe(frame.topic);
+  add(frame: SubscribeFrame, bus: PrincipalBus): void {
+    const { topic, ref, since } = frame;
+    const { office } = this.#channel;
+    checkPattern(topic);
+    bus.checkSubscribe(topic);
     const key = keyOf(frame);
     const known = this.#all.get(key);
-    if (known && frame.ref !== undefined) throw new BusbarError("DUPLICATE_REF", `Cannot subscribe: the ref ${JSON.stringify(frame.ref.slice(0, 80))} is in use`);
-    if (!known && this.#all.size >= this.#limit) throw new BusbarError("OVERLOAD", `Cannot subscribe: the session has ${this.#limit} subscriptions, the most it may have`);
-    if (frame.since !== undefined) {
-      const { first, last } = this.#host.office.journal?.bounds() ?? { first: 1, last: 0 };
-      if (frame.since > last || frame.since < first - 1) throw new BusbarError("UNKNOWN_OFFSET", `Cannot resume after offset ${frame.since}: the journal holds ${first} to ${last}`);
-    }
-    return () => {
-      known?.close();
-      const subscription = new PeerSubscription(frame, this.#host);
-      if (this.#host.open) this.#all.set(key, subscription);
-      else subscription.close(); // its retained values were too many for the peer
-    };
+    if (known && ref !== undefined) throw new BusbarError("DUPLICATE_REF", `Cannot subscribe: the ref ${JSON.stringify(ref.slice(0, 80))} is in use`);
+    const { subscriptions = 100 } = this.#limits;
+    if (!known && this.#all.size >= subscriptions) throw new BusbarError("OVERLOAD", `Cannot subscribe: the session has ${subscriptions} subscriptions, the most it may have`);
+    this.#checkResume(frame);
+    this.#channel.say({ kind: "subscribed", topic, ref, offset: since ?? office.last, epoch: office.journal?.epoch });
+    known?.close();
+    const subscription = new PeerSubscription(frame, this.#channel, { queue: this.#queueFor(frame), failed: this.#failed });
+    if (this.#channel.open) this.#all.set(key, subscription);
+    else subscription.close(); // what it was handed at once was too much for the peer
   }
+
+  #checkResume({ since, epoch }: SubscribeFrame): void {
+    const { journal } = this.#channel.office;
+    const { first, last } = journal?.bounds() ?? { first: 1, last: 0 };
+    if (epoch !== undefined && epoch !== journal?.epoch) throw new BusbarError("UNKNOWN_OFFSET", "Cannot resume: the offsets are of another journal than this one");
+    if (since !== undefined && (since > last || since < first - 1)) throw new BusbarError("UNKNOWN_OFFSET", `Cannot resume after offset ${since}: the journal holds ${first} to ${last}`);
+  }
+
+  /** Who says nothing has the socket's buffer as the queue, unless what the listener says needs one of its own. */
+  #queueFor({ overflow, limit }: SubscribeFrame): OverflowQueue | undefined {
+    const { slowConsumer = "disconnect", queue = 1000 } = this.#limits;
+    if (overflow === undefined && limit === undefined && (slowConsumer === "disconnect" || slowConsumer === "drop-newest")) return undefined;
+    return new OverflowQueue({ policy: overflow ?? slowConsumer, limit: limit ?? queue, budget: this.#budget, dropped: this.#dropped });
+  }
+
+  readonly #dropped = (reason: string, count: number): void => this.#channel.deliveries.droppedWaiting(reason, count);
+
+  readonly #failed = ({ frame }: PeerSubscription, error: unknown): void => {
+    this.remove(frame);
+    this.#channel.sayError(error, { ref: frame.ref });
+  };
 
   /** Ends a subscription, if there is one of that name. */
   remove(frame: { readonly topic: string; readonly ref?: string | undefined }): void {
@@ -47,8 +71,8 @@ export class PeerSubscriptions {
   }
 
   /** The peer has that delivery. */
-  acknowledge(msgid: string): void {
-    for (const subscription of this.#all.values()) subscription.acknowledge(msgid);
+  acknowledge(msgid: string, offset: number | undefined): void {
+    for (const subscription of this.#all.values()) subscription.acknowledge(msgid, offset);
   }
 
   /** Sends again what has been unacknowledged for too long. */
@@ -56,14 +80,13 @@ export class PeerSubscriptions {
     for (const subscription of this.#all.values()) subscription.repeat(now);
   }
 
-  /** Ends the subscriptions that the rights of `bus` do not cover any more, telling each and why to `lost`. */
-  recheck(bus: PrincipalBus, lost: (error: unknown, ref: string | undefined) => void): void {
-    for (const { frame } of [...this.#all.values()]) {
+  /** Ends the subscriptions that the rights of `bus` do not cover any more, and tells the peer. */
+  recheck(bus: PrincipalBus): void {
+    for (const subscription of [...this.#all.values()]) {
       try {
-        bus.checkSubscribe(frame.topic);
+        bus.checkSubscribe(subscription.frame.topic);
       } catch (error) {
-        this.remove(frame);
-        lost(error, frame.ref);
+        this.#failed(subscription, error);
       }
     }
   }

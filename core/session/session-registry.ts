@@ -2,15 +2,19 @@ import type { AuditTrail } from "../audit.ts";
 import type { Authority, Principal } from "../authority.ts";
 import type { Clock } from "../clock.ts";
 import type { CommandTracker } from "../delivery/command-tracker.ts";
-import { droppedCounter } from "../delivery/dispatcher.ts";
-import { deliverAsync, type PostOffice } from "../delivery/post-office.ts";
+import { HandoverNotes } from "../delivery/handover-notes.ts";
+import type { PostOffice } from "../delivery/post-office.ts";
 import { createMessage, type Envelope } from "../envelope.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import { CommandAnswers } from "./command-answers.ts";
+import { PeerDeliveries } from "./peer-deliveries.ts";
 import { PeerSession } from "./peer-session.ts";
 import type { SessionServices } from "./session-services.ts";
+import { correctStalePresence } from "./stale-presence.ts";
 import type { Session, SessionOptions, Sessions, SessionStatus } from "./sessions.ts";
 import { CloseCode, type Transport } from "./transport.ts";
+import { Wills } from "./wills.ts";
 
 /** What the registry works with. */
 export interface SessionRegistryOptions {
@@ -21,12 +25,16 @@ export interface SessionRegistryOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Milliseconds after the start in which a device that was online before may come back. */
+  readonly presenceGrace: number;
 }
 
 /** All sessions of a gateway: opens them, keeps one per device, tells the bus who is there. */
 export class SessionRegistry implements Sessions {
   readonly #options: SessionRegistryOptions;
   readonly #services: SessionServices;
+  readonly #notes: HandoverNotes;
+  readonly #wills: Wills;
   readonly #sessions = new Set<PeerSession>();
   readonly #devices = new Map<string, PeerSession>();
   /** Connected devices by group and id. */
@@ -38,27 +46,35 @@ export class SessionRegistry implements Sessions {
   constructor(options: SessionRegistryOptions) {
     this.#options = options;
     const { metrics, office } = options;
+    this.#notes = new HandoverNotes(office);
+    this.#wills = new Wills({ office, clock: options.clock, log: options.log, grace: options.presenceGrace });
     this.#services = {
-      office, authority: options.authority, clock: options.clock, log: options.log, commands: options.commands, audit: options.audit,
+      office, authority: options.authority, clock: options.clock, log: options.log, commands: options.commands, answers: new CommandAnswers(options), audit: options.audit,
       refused: (reason) => void metrics.counter("busbar_refused_total", "Frames and peers refused, by reason", { reason }).value++,
-      dropped: (reason) => void droppedCounter(metrics, reason).value++,
+      deliveries: new PeerDeliveries(metrics),
+      wills: this.#wills,
       attached: (session, principal) => this.#attached(session, principal),
       detached: (session, principal) => this.#detached(session, principal),
       closed: (session) => void this.#sessions.delete(session),
-      answer: (command, principal, answer) => {
-        const from = command.to === principal.id || command.to.startsWith(principal.id + "/") ? command.to : principal.id;
-        const message = createMessage({ type: "ack", from, to: command.from, payload: answer, qos: 1 });
-        office.complete(message, from);
-        deliverAsync(office, message).catch((error: unknown) => options.log.error("answer to a command is lost", { device: principal.id, error }));
+      handed: (command, device, final, done) => {
+        command.hand(device, final);
+        const { from, msgid } = command.message;
+        this.#notes.add({ from, msgid, device, ...(final && { final }) }, (error) => {
+          if (error !== undefined) options.log.error("it is not noted that a command was sent", { device, error });
+          done?.(error);
+        });
       },
     };
     metrics.gauge("busbar_sessions", "Connections with a session", () => this.#sessions.size);
     metrics.gauge("busbar_devices_online", "Devices that are connected", () => this.#devices.size);
   }
 
-  /** Watches rights, expiry and unacknowledged deliveries from now on. */
+  /** Watches rights, expiry and unacknowledged deliveries from now on, and waits for the devices of the former run. The bus is open. */
   start(): void {
-    this.#stops.push(this.#options.clock.every(1000, () => this.#check(false)), () => this.#unwatch?.());
+    const { office, clock, presenceGrace } = this.#options;
+    this.#stops.push(clock.every(1000, () => this.#check(false)), () => this.#unwatch?.());
+    this.#stops.push(correctStalePresence({ office, clock, grace: presenceGrace, isOnline: (id) => this.#devices.has(id), offline: (id, lastSeen) => this.#presence(id, "offline", lastSeen) }));
+    this.#wills.open((id) => this.list().some(({ principal }) => principal === id));
     this.#watch();
   }
 
@@ -74,10 +90,11 @@ export class SessionRegistry implements Sessions {
     this.#unwatch = this.#options.authority().onChange(() => this.#check(true));
   }
 
-  /** Ends every session with 1001. */
-  stop(): void {
+  /** Ends every session with 1001. Resolves when the last wills are in the journal. */
+  async stop(): Promise<void> {
     for (const stop of this.#stops.splice(0)) stop();
     for (const session of [...this.#sessions]) session.close(CloseCode.shuttingDown, "shutting down");
+    await this.#wills.close();
   }
 
   get size(): number {
@@ -114,7 +131,8 @@ export class SessionRegistry implements Sessions {
   }
 
   #attached(session: PeerSession, principal: Principal): void {
-    this.#options.audit.write("login", { id: principal.id, remote: session.transport.remote, transport: session.transport.kind });
+    this.#options.audit.write("login", { id: principal.id, remote: session.channel.transport.remote, transport: session.channel.transport.kind });
+    this.#wills.back(principal.id);
     if (principal.user) return;
     const older = this.#devices.get(principal.id);
     this.#devices.set(principal.id, session);
@@ -124,19 +142,20 @@ export class SessionRegistry implements Sessions {
       else this.#groups.set(group, new Map([[principal.id, session]]));
     }
     if (older === session) return;
-    if (older && !older.options.trusted) older.close(CloseCode.replaced, "replaced by a newer connection");
+    if (older && !older.channel.options.trusted) older.close(CloseCode.replaced, "replaced by a newer connection");
     if (!older) this.#presence(principal.id, "online", session.since);
   }
 
-  #detached(session: PeerSession, principal: Principal): void {
+  #detached(session: PeerSession, principal: Principal): boolean {
     for (const group of principal.groups) {
       const members = this.#groups.get(group);
       if (members?.get(principal.id) === session) members.delete(principal.id);
       if (members?.size === 0) this.#groups.delete(group);
     }
-    if (this.#devices.get(principal.id) !== session) return;
+    if (this.#devices.get(principal.id) !== session) return false;
     this.#devices.delete(principal.id);
     this.#presence(principal.id, "offline", session.lastSeen);
+    return true;
   }
 
   /** Presence is a retained event of each device, on `event/<id>/presence`. */
@@ -153,9 +172,11 @@ export class SessionRegistry implements Sessions {
 
   #check(rightsChanged: boolean): void {
     for (const session of this.#sessions) session.check(rightsChanged);
+    this.#wills.retry();
+    this.#services.answers.retry();
   }
 }
 
 function statusOf(session: PeerSession, principal: string): SessionStatus {
-  return { id: session.id, principal, remote: session.transport.remote, transport: session.transport.kind, since: session.since, lastSeen: session.lastSeen };
+  return { id: session.id, principal, remote: session.channel.transport.remote, transport: session.channel.transport.kind, since: session.since, lastSeen: session.lastSeen };
 }

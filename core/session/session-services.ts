@@ -1,10 +1,13 @@
 import type { AuditTrail } from "../audit.ts";
 import type { Authority, Principal } from "../authority.ts";
 import type { Clock } from "../clock.ts";
-import type { CommandAnswer, CommandTracker } from "../delivery/command-tracker.ts";
+import type { CommandTracker } from "../delivery/command-tracker.ts";
 import type { PostOffice } from "../delivery/post-office.ts";
-import type { Envelope } from "../envelope.ts";
+import type { TrackedCommand } from "../delivery/tracked-command.ts";
 import type { Log } from "../log.ts";
+import type { CommandAnswers } from "./command-answers.ts";
+import type { PeerDeliveries } from "./peer-deliveries.ts";
+import type { Wills } from "./wills.ts";
 import type { PeerSession } from "./peer-session.ts";
 
 /** What every session of a gateway shares. */
@@ -14,16 +17,18 @@ export interface SessionServices {
   readonly clock: Clock;
   readonly log: Log;
   readonly commands: CommandTracker;
+  readonly answers: CommandAnswers;
   /** A frame or a peer was refused: counted by reason. */
   refused(reason: string): void;
   readonly audit: AuditTrail;
-  /** A delivery was dropped: counted by reason. */
-  dropped(reason: string): void;
+  readonly deliveries: PeerDeliveries;
+  readonly wills: Wills;
   /** A peer has shown who it is; a device's older session is ended. */
   attached(session: PeerSession, principal: Principal): void;
-  detached(session: PeerSession, principal: Principal): void;
+  /** Returns whether it was the session of that device. */
+  detached(session: PeerSession, principal: Principal): boolean;
   /** The session takes and sends nothing any more. */
   closed(session: PeerSession): void;
-  /** A device answers a command. */
-  answer(command: Envelope, principal: Principal, answer: CommandAnswer): void;
+  /** A command goes to a device; for good where that knows no answers. It is noted in the journal: `done` hears when, or why not. */
+  handed(command: TrackedCommand, device: string, final: boolean, done?: (error: unknown) => void): void;
 }

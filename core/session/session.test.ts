@@ -41,7 +41,7 @@ async function open(codec: CodecFactory): Promise<SessionSubject> {
           session?.ended();
         },
       };
-      session = sessions!.open(transport, { codec: codec.create(), limits: { authTimeout: 200 } });
+      session = sessions!.open(transport, { codec: codec.create(), limits: { authTimeout: 200, redeliver: 200 } });
       return peer;
     },
     [Symbol.asyncDispose]: () => gateway.stop(),

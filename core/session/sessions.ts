@@ -1,6 +1,11 @@
 import type { Credentials, Principal } from "../authority.ts";
+import type { Overflow } from "../bus.ts";
 import type { Codec } from "../codec.ts";
+import type { Qos } from "../envelope.ts";
 import type { Transport, CloseCode } from "./transport.ts";
+
+/** `SessionLimits.buffer` where nobody says. Bytes. */
+export const defaultBuffer = 4 * 1024 * 1024;
 
 /** Limits of one session; each has a default. */
 export interface SessionLimits {
@@ -10,16 +15,29 @@ export interface SessionLimits {
   readonly rate?: number;
   /** Devices that may speak through one trusted connection. Default 1,000. */
   readonly identities?: number;
-  /** Deliveries of qos ≥ 1 that may be unacknowledged at once. Default 100. */
+  /** Deliveries of qos ≥ 1 of one subscription that may be unacknowledged at once. Default 100. */
   readonly inFlight?: number;
-  /** Milliseconds after which an unacknowledged delivery is sent again. Default 10,000. */
+  /** Milliseconds after which an unacknowledged delivery is sent again; each further pause is twice as long, up to a minute. Default 10,000. */
   readonly redeliver?: number;
   /** Subscriptions at once. Default 100. */
   readonly subscriptions?: number;
-  /** Bytes queued towards the peer before the slow-consumer policy acts. Default 4 MiB. */
+  /** Bytes queued towards the peer before the slow-consumer policy acts; what its subscriptions' queues hold together counts apart and may be as much again. Default 4 MiB. */
   readonly buffer?: number;
-  /** What happens to qos 0 deliveries beyond `buffer`: dropped and counted, or the session ends with 4008. Default "disconnect". */
-  readonly slowConsumer?: "disconnect" | "drop-newest";
+  /**
+   * What happens to qos 0 deliveries that a peer does not read fast enough, where its subscription does not say: "disconnect" (4008) and "drop-newest" act beyond `buffer`;
+   * "drop-oldest" and "latest" when a queue of the subscription's own is full. Default "disconnect".
+   */
+  readonly slowConsumer?: Overflow;
+  /** Messages that such a queue holds where the subscription does not say. Default 1,000. */
+  readonly queue?: number;
+}
+
+/** A last will as a listener's config has it. */
+export interface WillTemplate {
+  readonly type: string;
+  readonly payload: unknown;
+  readonly qos: Qos;
+  readonly retain: boolean;
 }
 
 /** How a session begins. */
@@ -46,6 +64,8 @@ export interface SessionOptions {
   /** Whether the protocol can answer a command. Where it cannot, a command that was sent is not sent again. Default true. */
   readonly answers?: boolean;
   readonly limits?: SessionLimits;
+  /** The last will of every device that speaks through the session and names none of its own, in its name. */
+  readonly will?: WillTemplate | undefined;
   /** Called once when the session has ended, from whichever side. */
   readonly onClose?: () => void;
 }
@@ -56,14 +76,16 @@ export interface Session {
   readonly id: string;
   /** Undefined until the peer is authenticated. */
   readonly principal: Principal | undefined;
+  /** Whether the peer has to wait for the journal or the authority: its silence says nothing about it. */
+  readonly waits: boolean;
   /** Takes one whole frame from the peer and never throws: whatever is wrong is answered, counted, or ends the session, as WIRE says. */
   receive(bytes: Uint8Array, start: number, end: number, codec?: Codec): void;
   /** Tells the peer or the log that the transport saw something broken: a frame too large, bytes that are no frame. Ends the session. */
   fail(error: unknown): void;
   /** Ends it from our side. */
   close(code: CloseCode, reason: string): void;
-  /** The transport is gone: ends the session without another word to the peer. */
-  ended(): void;
+  /** The transport is gone: ends the session without another word to the peer. `goodbye`: the peer said on this transport that it leaves (RFC 6455 §7.1.2), so its last will is void. Default false. */
+  ended(goodbye?: boolean): void;
 }
 
 /** How one session stands. */

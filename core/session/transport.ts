@@ -2,6 +2,7 @@
  * Close codes of WIRE §2, from RFC 6455 §7.4.1 and the private range; a transport without close codes just ends the connection.
  */
 export const CloseCode = {
+  normal: 1000,
   shuttingDown: 1001,
   tooLarge: 1009,
   full: 1013,

@@ -21,6 +21,7 @@ export interface ExpectedMessage {
   readonly qos?: number;
   readonly retain?: boolean;
   readonly expires?: number;
+  readonly replace?: string;
   readonly payload?: unknown;
 }
 

@@ -12,7 +12,7 @@ export function journalMessage(draft: Partial<Draft> = {}, received: number = 1_
 }
 
 /** Every entry after `after`, page by page, each page checked against the contract. */
-export async function readAll(journal: Journal, query: { readonly after: number; readonly limit?: number; readonly pattern?: string }): Promise<Entry[]> {
+export async function readAll(journal: Journal, query: { readonly after: number; readonly limit?: number; readonly pattern?: string | readonly string[] }): Promise<Entry[]> {
   const all: Entry[] = [];
   let after = query.after;
   for (;;) {
@@ -33,6 +33,6 @@ export async function readAll(journal: Journal, query: { readonly after: number;
 
 /** Compares all that an envelope says. */
 export function sameMessage(actual: Envelope, expected: Envelope): void {
-  const plain = ({ ver, msgid, timestamp, from, to, type, qos, retain, topic, received, expires, payload }: Envelope): unknown => ({ ver, msgid, timestamp, from, to, type, qos, retain, topic, received, expires, payload: payload instanceof Uint8Array ? { bytes: [...payload] } : payload });
+  const plain = ({ ver, msgid, timestamp, from, to, type, qos, retain, topic, received, expires, replace, payload }: Envelope): unknown => ({ ver, msgid, timestamp, from, to, type, qos, retain, topic, received, expires, replace, payload: payload instanceof Uint8Array ? { bytes: [...payload] } : payload });
   assert.deepEqual(plain(actual), plain(expected));
 }

@@ -3,12 +3,15 @@
  *
  * @module
  */
+export * from "./assert-ledger-balances.ts";
 export * from "./codec-suite.ts";
 export * from "./fake-clock.ts";
 export * from "./framing-suite.ts";
 export * from "./journal-message.ts";
 export * from "./journal-suite.ts";
 export * from "./open-authority.ts";
+export * from "./refusing-journal.ts";
 export * from "./test-plugin.ts";
 export * from "./session-peer.ts";
 export * from "./session-suite.ts";
+export * from "./sum-metrics.ts";

@@ -121,6 +121,7 @@ function fromProto(e: Envelope): ServerFrame {
   return {
     ver: e.ver, msgid: e.msgid, timestamp: Number(e.timestamp), from: e.from, to: e.to, type: e.type, payload, qos: e.qos, retain: e.retain,
     ...(e.expires === undefined ? {} : { expires: Number(e.expires) }),
+    ...(e.replace === undefined ? {} : { replace: e.replace }),
     ...(e.offset === undefined ? {} : { offset: Number(e.offset) }),
   };
 }

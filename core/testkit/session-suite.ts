@@ -3,7 +3,9 @@ import { describe, test } from "node:test";
 import type { CodecFactory } from "../codec.ts";
 import { createMessage, type Draft } from "../envelope.ts";
 import { PeerDriver, type ServerFrame, type SessionPeer } from "./session-peer.ts";
+import { subscriptionCases } from "./subscription-cases.ts";
 import type { TestGateway } from "./test-plugin.ts";
+import { willCases } from "./will-cases.ts";
 
 /** A gateway with one listener, and a way to connect to it. */
 export interface SessionSubject extends AsyncDisposable {
@@ -20,9 +22,19 @@ export interface SessionSuiteOptions {
   readonly skip?: Readonly<Record<string, string>>;
 }
 
+/** What the cases of the suite are written with. */
+export interface SessionCases {
+  /** A case: it gets a gateway and a way to connect to it. */
+  readonly it: (title: string, run: (subject: SessionSubject, connect: () => Promise<PeerDriver>) => Promise<void>) => void;
+  /** Connects and logs in. */
+  readonly login: (connect: () => Promise<PeerDriver>, token: string) => Promise<PeerDriver>;
+  /** Waits for the end, and checks the close code where the transport has one. */
+  readonly closedWith: (peer: PeerDriver, code: number) => Promise<void>;
+}
+
 /**
- * What every session must do, whatever its transport and encoding (WIRE §1, §2). `open` starts a gateway with `openAuthority` and one listener whose authTimeout is
- * 200 ms; the suite disposes of it after each case.
+ * What every session must do, whatever its transport and encoding (WIRE §1, §2). `open` starts a gateway with `openAuthority` and one listener whose authTimeout and
+ * redeliver are 200 ms; the suite disposes of it after each case.
  */
 export function sessionSuite(name: string, open: () => Promise<SessionSubject>, options: SessionSuiteOptions): void {
   const it = (title: string, run: (subject: SessionSubject, connect: () => Promise<PeerDriver>) => Promise<void>): void => {
@@ -42,6 +54,7 @@ export function sessionSuite(name: string, open: () => Promise<SessionSubject>, 
     const { code: seen } = await peer.end();
     if (options.closeCodes) assert.equal(seen, code);
   };
+  const session: SessionCases = { it, login, closedWith };
   const status = (payload: unknown, more: Partial<Draft> = {}): Draft => ({ type: "status", payload, ...more });
   const envelope = ({ type, payload, from, to, qos }: ServerFrame): unknown => ({ type, payload, from, to, qos });
 
@@ -137,82 +150,8 @@ export function sessionSuite(name: string, open: () => Promise<SessionSubject>, 
       assert.equal(gateway.metric('busbar_received_total{qos="1"}'), 1);
     });
 
-    it("delivers what is subscribed to, with every kind of payload", async ({ gateway }, connect) => {
-      const peer = await login(connect, "app");
-      peer.send({ kind: "subscribe", topic: "status/#", qos: 0, ref: "r" });
-      const subscribed = await peer.next();
-      assert.deepEqual([subscribed.type, subscribed["topic"], subscribed["ref"], typeof subscribed["offset"]], ["subscribed", "status/#", "r", "number"]);
-      const payloads: readonly unknown[] = [null, true, -1.5, 2 ** 53, "ü\n\"\u2028🙂", [], { a: { b: [1, { c: null }] } }, new Uint8Array([0, 1, 255]), "x".repeat(70_000), new Uint8Array(200_000).fill(7)];
-      for (const [at, payload] of payloads.entries()) gateway.bus.publish({ type: "status", from: `d/${at}`, payload, msgid: `ü"${at}` });
-      for (const [at, payload] of payloads.entries()) {
-        const frame = await peer.next("status");
-        assert.deepEqual([frame["ver"], frame["msgid"], frame["from"], frame["to"], frame["qos"], frame["retain"]], ["1.0", `ü"${at}`, `d/${at}`, "server", 0, false]);
-        assert.deepEqual(frame["payload"], payload);
-      }
-    });
-
-    it("delivers a message once however many patterns match it, and no more after unsubscribe", async ({ gateway }, connect) => {
-      const peer = await login(connect, "app");
-      for (const topic of ["status/#", "status/d-1", "+/d-1"]) peer.send({ kind: "subscribe", topic, qos: 0 });
-      for (let count = 0; count < 3; count++) await peer.next("subscribed");
-      gateway.bus.publish({ type: "status", from: "d-1", payload: 1 });
-      gateway.bus.publish({ type: "status", from: "d-1", payload: 2 });
-      assert.equal((await peer.next())["payload"], 1);
-      assert.equal((await peer.next())["payload"], 2);
-      for (const topic of ["status/#", "status/d-1", "+/d-1"]) peer.send({ kind: "unsubscribe", topic });
-      for (let count = 0; count < 3; count++) assert.equal((await peer.next()).type, "unsubscribed");
-      gateway.bus.publish({ type: "status", from: "d-1", payload: 3 });
-      peer.send({ kind: "ping" });
-      assert.equal((await peer.next()).type, "pong");
-    });
-
-    it("refuses a ref that is in use", async (_subject, connect) => {
-      const peer = await login(connect, "app");
-      peer.send({ kind: "subscribe", topic: "status/a", qos: 0, ref: "r" });
-      peer.send({ kind: "subscribe", topic: "status/b", qos: 0, ref: "r" });
-      const error = await peer.next("error");
-      assert.deepEqual([error["code"], error["ref"]], ["DUPLICATE_REF", "r"]);
-    });
-
-    it("hands over retained values first", async ({ gateway }, connect) => {
-      gateway.bus.publish({ type: "status", from: "d-1", payload: "old", retain: true });
-      gateway.bus.publish({ type: "status", from: "d-1", payload: "kept", retain: true });
-      gateway.bus.publish({ type: "status", from: "d-2", payload: "gone", retain: true });
-      gateway.bus.publish({ type: "status", from: "d-2", payload: null, retain: true });
-      const peer = await login(connect, "app");
-      peer.send({ kind: "subscribe", topic: "status/+", qos: 0 });
-      await peer.next("subscribed");
-      gateway.bus.publish({ type: "status", from: "d-3", payload: "live" });
-      const first = await peer.next();
-      assert.deepEqual([first["payload"], first["retain"]], ["kept", true]);
-      assert.equal((await peer.next())["payload"], "live");
-    });
-
-    it("resumes after an offset with no gap and no double, while messages go on arriving", async ({ gateway }, connect) => {
-      const total = 3000;
-      const send = async (from: number, to: number): Promise<void> => {
-        for (let n = from; n < to; n++) await gateway.bus.deliver({ type: "status", from: "d-1", payload: n });
-      };
-      await send(0, 1000);
-      const peer = await login(connect, "app");
-      peer.send({ kind: "subscribe", topic: "status/#", qos: 0, since: 0 });
-      const sending = send(1000, total);
-      let last = 0;
-      for (let n = 0; n < total; n++) {
-        const frame = await peer.next("status");
-        assert.equal(frame["payload"], n);
-        assert.ok((frame["offset"] as number) > last, "offsets increase");
-        last = frame["offset"] as number;
-      }
-      await sending;
-    });
-
-    it("refuses an offset that the journal does not hold", async (_subject, connect) => {
-      const peer = await login(connect, "app");
-      peer.send({ kind: "subscribe", topic: "status/#", qos: 0, since: 1_000_000, ref: "r" });
-      const error = await peer.next("error");
-      assert.deepEqual([error["code"], error["ref"]], ["UNKNOWN_OFFSET", "r"]);
-    });
+    subscriptionCases(session);
+    willCases(session);
 
     it("brings a command to its device without a subscription, and the answer back", async ({ gateway }, connect) => {
       const device = await login(connect, "lamp-1");
@@ -236,6 +175,59 @@ export function sessionSuite(name: string, open: () => Promise<SessionSubject>, 
       const third = await login(connect, "lamp-1");
       third.send({ kind: "ping" });
       assert.equal((await third.next()).type, "pong");
+    });
+
+    it("brings a command again on the next connection when it was acknowledged without an answer, each time the same", async ({ gateway }, connect) => {
+      const expires = Date.now() + 60_000;
+      await gateway.bus.deliver({ type: "command", to: "lamp-1", payload: { on: true }, msgid: "c1", expires, replace: 'power "ü"' });
+      const seen: unknown[] = [];
+      for (let time = 0; time < 2; time++) {
+        const device = await login(connect, "lamp-1");
+        seen.push(await device.next("command"));
+        device.send({ kind: "ack", msgid: "c1" });
+        device.send({ kind: "ping" });
+        assert.equal((await device.next()).type, "pong");
+        device.destroy();
+      }
+      assert.deepEqual(seen[1], seen[0]);
+      const { expires: deadline, replace, offset } = seen[0] as ServerFrame;
+      assert.deepEqual([deadline, replace, typeof offset], [expires, 'power "ü"', "number"]);
+    });
+
+    it("sends only the last of several commands that replace each other", async ({ gateway }, connect) => {
+      for (const n of [1, 2, 3]) await gateway.bus.deliver({ type: "command", to: "lamp-1", payload: n, msgid: `c${n}`, replace: "brightness" });
+      const device = await login(connect, "lamp-1");
+      assert.equal((await device.next("command"))["payload"], 3);
+      device.send({ kind: "ping" });
+      assert.equal((await device.next()).type, "pong");
+    });
+
+    it("acknowledges a command that is asked again, and gives the stored answer with it", async (_subject, connect) => {
+      const device = await login(connect, "lamp-1");
+      const app = await login(connect, "app");
+      const order: Draft = { type: "command", to: "lamp-1", payload: { on: true }, msgid: "c1", qos: 1 };
+      app.publish(order);
+      assert.equal((await app.next("ack"))["msgid"], "c1");
+      assert.equal((await device.next("command"))["msgid"], "c1");
+      app.send({ kind: "subscribe", topic: "ack/app", qos: 0 });
+      await app.next("subscribed");
+      device.send({ kind: "ack", msgid: "c1", status: "ok", payload: 7 });
+      const answer = await app.next("ack");
+      assert.deepEqual([answer["from"], answer["payload"]], ["lamp-1", { msgid: "c1", status: "ok", result: 7 }]);
+      app.destroy();
+      const again = await login(connect, "app");
+      again.publish(order);
+      assert.equal((await again.next("ack"))["msgid"], "c1");
+      assert.deepEqual(await again.next("ack"), answer);
+      device.send({ kind: "ping" });
+      assert.equal((await device.next()).type, "pong", "the device does not hear of it");
+    });
+
+    it("brings a command for all to each device, also to one that comes later", async ({ gateway }, connect) => {
+      const first = await login(connect, "lamp-1");
+      await gateway.bus.deliver({ type: "command", to: "all", payload: 1, msgid: "c1" });
+      const second = await login(connect, "lamp-2");
+      for (const device of [first, second]) assert.equal((await device.next("command"))["msgid"], "c1");
     });
 
     it("replaces the older connection of a device with 4009", async ({ gateway }, connect) => {

@@ -10,6 +10,7 @@ import { createLog, type LogRecord } from "../log.ts";
 import { definePlugin, type AnyPlugin } from "../plugin.ts";
 import { AuthorityPort } from "../ports.ts";
 import { openAuthority } from "./open-authority.ts";
+import { sumMetrics } from "./sum-metrics.ts";
 
 /** What surrounds the plugin under test. */
 export interface TestPluginOptions {
@@ -35,7 +36,7 @@ export interface TestGateway extends AsyncDisposable {
   /** The URLs that the plugin under test announced. */
   readonly urls: readonly string[];
   status(id?: string): InstanceStatus;
-  /** The value of a counter or gauge, as Prometheus would name it: `busbar_dropped_total{reason="loop"}`. 0 when there is none. */
+  /** The value of a counter or gauge, as PromQL selects it: `busbar_dropped_total{reason="loop"}` is the sum of all series that have this label among theirs. 0 when there is none. */
   metric(series: string): number;
   /** Resolves with the first message from now on that matches; rejects after 5 s. */
   next(pattern: string): Promise<import("../envelope.ts").Envelope>;
@@ -68,10 +69,7 @@ export async function testPlugin(plugin: AnyPlugin, config: unknown, options: Te
     log,
     urls: status().addresses.map((address) => address.url),
     status,
-    metric(series) {
-      const line = kernel.gateway.metrics().split("\n").find((one) => one.startsWith(series + " "));
-      return line === undefined ? 0 : Number(line.slice(series.length + 1));
-    },
+    metric: (selector) => sumMetrics(kernel.gateway.metrics(), selector),
     next(pattern) {
       return new Promise((resolve, reject) => {
         const cancel = systemClock.after(5000, () => {

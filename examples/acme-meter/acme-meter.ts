@@ -10,6 +10,7 @@ export default defineAdapter({
   port: 7100,
   framing: lineFraming(),
   login: true,
+  answers: true,
   codec: () => ({
     decode(line) {
       const [word, first = "", ...rest] = decoder.decode(line).split(" ");

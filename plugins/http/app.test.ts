@@ -119,9 +119,13 @@ test("createApp() serves the console page from files of its own, without anythin
     assert.equal(response.status, 200, path);
     const etag = response.headers.get("etag")!;
     assert.equal((await call(path, { headers: { "if-none-match": etag } })).status, 304, path);
-    for (const [, imported] of (path.endsWith(".js") && path !== "/console/uplot.js" ? await response.text() : "").matchAll(/from "\.\/([\w.]+)"/g)) assert.ok(consoleFiles().has(`/console/${imported}`), `${path} imports ${imported}`);
+    if (!/\.[jt]s$/.test(path) || path === "/console/uplot.js") continue;
+    const code = await response.text();
+    for (const [, imported] of code.matchAll(/^(?:import|export)[^;"]*from "([^"]+)"/gm)) assert.ok(consoleFiles().has(new URL(imported!, `http://gateway${path}`).pathname), `${path} imports ${imported}`);
+    assert.equal(response.headers.get("content-type"), "text/javascript; charset=utf-8");
+    assert.doesNotMatch(code, /^(?:interface|type|import type) /m, "types are gone");
   }
-  for (const path of ["/console/tsconfig.json", "/console/..%2fconfig.ts", "/console/../config.ts"]) assert.equal((await call(path)).status, 404, path);
+  for (const path of ["/console/tsconfig.json", "/console/..%2fconfig.ts", "/console/../config.ts", "/client/tcp.ts", "/client/file-store.ts", "/client/publish.test.ts", "/client/package.json"]) assert.equal((await call(path)).status, 404, path);
   const closed = await createFixture({ config: { console: false } });
   assert.equal((await closed.call("/")).status, 404);
   assert.equal((await closed.call("/api/console/session", { body: { code: "x" } })).status, 404);

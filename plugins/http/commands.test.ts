@@ -24,6 +24,52 @@ test("POST /api/devices/{id}/commands delivers a command whose answer GET /api/c
   assert.deepEqual({ state, result, to, from }, { state: "done", result: { on: true }, to: "home-7/lamp", from: "app" });
 });
 
+test("POST /api/devices/{id}/commands with a known msgid answers with what became of it, and gives nothing twice", async () => {
+  const fixture = await createFixture();
+  const given: unknown[] = [];
+  fixture.parts.bus.subscribe("command/#", ({ msgid, expires, replace, payload }) => void given.push([msgid, expires, replace, payload]));
+  const deadline = fixture.clock.now() + 60_000;
+  const body = { payload: { $base64: "AQI=" }, msgid: "my own", deadline, replace: "k" };
+  const ask = async (more: object = {}, path = "/api/devices/lamp/commands"): Promise<[number, any]> => {
+    const response = await fixture.call(path, { token: "app:command/#", body: { ...body, ...more } });
+    return [response.status, await response.json()];
+  };
+  for (let time = 0; time < 2; time++) assert.deepEqual(await ask(), [202, { msgid: "my own", state: "queued" }]);
+  await fixture.parts.bus.deliver({ type: "ack", from: "lamp", to: "app", payload: { msgid: "my own", status: "ok", result: 7 } });
+  const [status, record] = await ask();
+  assert.deepEqual([status, record], [200, { msgid: "my own", from: "app", to: "lamp", state: "done", result: 7, created: record.created, expires: deadline }]);
+  assert.deepEqual(given, [["my own", deadline, "k", new Uint8Array([1, 2])]]);
+  assert.equal((await ask({}, "/api/devices/fan/commands"))[0], 409);
+  assert.equal((await ask({ ttl: 5 }))[0], 422);
+  assert.equal((await ask({ wait: 60_001 }))[0], 422);
+});
+
+test("POST /api/devices/{id}/commands waits as long as asked to for the command to be over", async () => {
+  const fixture = await createFixture();
+  const call = (wait: number) => fixture.call("/api/devices/lamp/commands", { token: "app:command/#", body: { payload: 1, msgid: `c-${wait}`, wait } });
+  const inTime = call(5000);
+  const late = call(2000);
+  for (const msgid of ["c-5000", "c-2000"]) while (fixture.parts.commands.get(msgid, "app") === undefined) await fixture.clock.advance(0);
+  await fixture.clock.advance(2000);
+  assert.deepEqual([(await late).status, await (await late).json()], [202, { msgid: "c-2000", state: "queued" }]);
+  await fixture.parts.bus.deliver({ type: "ack", from: "lamp", to: "app", payload: { msgid: "c-5000", status: "error", result: "no" } });
+  assert.equal((await inTime).status, 200);
+  const { state, result } = (await (await inTime).json()) as { state: string; result: unknown };
+  assert.deepEqual([state, result], ["failed", "no"]);
+});
+
+test("GET /api/commands/{msgid} shows who answered a command for many", async () => {
+  const fixture = await createFixture();
+  const response = await fixture.call("/api/devices/group%2Flights/commands", { token: "app:command/#", body: { payload: 1, msgid: "c", ttl: 5 } });
+  assert.equal(response.status, 202);
+  for (const [device, status] of [["lamp-1", "ok"], ["lamp-2", "error"]] as const) await fixture.parts.bus.deliver({ type: "ack", from: device, to: "app", payload: { msgid: "c", status } });
+  const at = fixture.clock.now();
+  const { answers, devices, state } = await stateOf(fixture, "c");
+  assert.deepEqual([answers, devices, state], [{ "lamp-1": { status: "ok", at }, "lamp-2": { status: "error", at } }, { handed: 2, answered: 2 }, "sent"]);
+  await fixture.clock.advance(5000);
+  assert.equal((await stateOf(fixture, "c")).state, "failed");
+});
+
 test("GET /api/commands/{msgid} shows what failed and what expired", async () => {
   const fixture = await createFixture();
   const refused = await command(fixture, { payload: 1 });

@@ -1,27 +1,34 @@
-import { idText, speaksFor } from "@busbar/core";
+import { createMinter, decodePayload, idText, speaksFor, type CommandRecord, type Principal } from "@busbar/core";
 import * as v from "valibot";
 import { defineOperation, type AnyOperation, type ApiParts } from "./operation.ts";
 import { Problem } from "./problem.ts";
 import { maySee } from "./rights.ts";
-import { command, commandInput } from "./shapes.ts";
+import { command, commandInput, commandReceipt } from "./shapes.ts";
 
 /** Telling devices what to do: `/api/devices/{id}/commands`, `/api/commands`. */
 export function commandOperations(parts: ApiParts): AnyOperation[] {
+  const mint = createMinter();
   return [
     defineOperation({
       method: "post",
       path: "/api/devices/:id/commands",
       id: "sendCommand",
       summary: "Give a device a command",
-      description: "It is durable when this answers, and waits for a device that is away. A `/` in the id is written `%2F`. Needs the right to publish `command/<id>`.",
+      description: "It is durable when this answers, and waits for a device that is away. Asked again with the same `msgid` it answers with what became of it and gives nothing twice. A `/` in the id is written `%2F`; `all` and `group/<name>` are ids too. Needs the right to publish `command/<id>`.",
       params: v.strictObject({ id: idText() }),
       body: commandInput,
-      answers: { 202: { description: "It is queued; ask /api/commands/{msgid} what became of it", schema: v.object({ msgid: v.string() }) } },
-      problems: [403, 503],
+      answers: {
+        200: { description: "It is over: done, failed or expired", schema: command },
+        202: { description: "It is on its way; ask /api/commands/{msgid} what became of it", schema: commandReceipt },
+      },
+      problems: [403, 409, 503],
       async handle({ principal, params, body, context }) {
-        const expires = body.ttl === undefined ? undefined : Math.round(parts.clock.now() + body.ttl * 1000);
-        const { msgid } = await parts.bus.as(principal).deliver({ type: "command", to: params.id, payload: body.payload, qos: 1, expires });
-        return context.json({ msgid }, 202, { location: `/api/commands/${encodeURIComponent(msgid)}` });
+        const { payload, msgid = mint(), ttl, deadline = ttl === undefined ? undefined : Math.round(parts.clock.now() + ttl * 1000), replace, wait = 0 } = body;
+        await parts.bus.as(principal).deliver({ type: "command", to: params.id, msgid, payload: decodePayload(payload), qos: 1, expires: deadline, replace });
+        const found = await outcome(parts, principal, { msgid, wait, signal: context.req.raw.signal });
+        if (found !== undefined && found.to !== params.id) throw new Problem(409, { detail: `Cannot give the command: the msgid is that of one to ${JSON.stringify(found.to)}` });
+        if (found !== undefined && found.state !== "queued" && found.state !== "sent") return context.json(found);
+        return context.json({ msgid, state: found?.state ?? "queued" }, 202, { location: `/api/commands/${encodeURIComponent(msgid)}` });
       },
     }),
     defineOperation({
@@ -43,4 +50,19 @@ export function commandOperations(parts: ApiParts): AnyOperation[] {
       },
     }),
   ];
+}
+
+/** What has become of a command, once it is over or `wait` ms have passed. */
+async function outcome({ commands, clock }: ApiParts, { id }: Principal, options: { readonly msgid: string; readonly wait: number; readonly signal: AbortSignal }): Promise<CommandRecord | undefined> {
+  const { msgid, wait, signal } = options;
+  if (wait > 0 && !signal.aborted) {
+    const enough = new AbortController();
+    const stop = (): void => enough.abort();
+    signal.addEventListener("abort", stop, { once: true }); // who asked has gone
+    const cancel = clock.after(wait, stop);
+    await commands.ended(msgid, { from: id, signal: enough.signal }).catch(() => {}); // not over in time: how far it has come is the answer
+    cancel();
+    signal.removeEventListener("abort", stop);
+  }
+  return commands.get(msgid, id);
 }

@@ -1,6 +1,7 @@
 import { randomBytes, timingSafeEqual, createHash } from "node:crypto";
 import type { Clock } from "@busbar/core";
 import * as v from "valibot";
+import { audit } from "./audit.ts";
 import { remoteOf } from "./bearer.ts";
 import { defineOperation, type AnyOperation, type ApiParts } from "./operation.ts";
 import { Problem } from "./problem.ts";
@@ -81,9 +82,4 @@ export function consoleOperations(parts: ApiParts, code: ConsoleCode): AnyOperat
       },
     }),
   ];
-}
-
-/** Puts it into the audit log. Nobody waits for that: who is refused is refused, whether or not the journal takes it. */
-function audit(parts: ApiParts, payload: object): void {
-  parts.bus.deliver({ type: "audit", payload, qos: 1 }).catch((error: unknown) => parts.log.error("Cannot write to the audit log", { reason: error }));
 }

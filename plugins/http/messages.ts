@@ -1,4 +1,4 @@
-import { createMinter, errorCode, parsePayload, toJsonObject, topicPattern, type Bus, type Draft, type Principal, type Store } from "@busbar/core";
+import { createMinter, decodePayload, errorCode, toJsonObject, topicPattern, type Bus, type Draft, type Principal, type Store } from "@busbar/core";
 import * as v from "valibot";
 import { defineOperation, type AnyOperation, type ApiParts } from "./operation.ts";
 import { Problem, problemOf } from "./problem.ts";
@@ -60,7 +60,7 @@ async function sendOne(bus: Bus, input: Input, options: { readonly mint: () => s
   if (qos > 0 && input.msgid === undefined) throw new Problem(422, { code: "BAD_FRAME", detail: "msgid: needed at qos 1 and 2, as a retry is known by it" });
   const { ver: _ver, ...fields } = input;
   const msgid = input.msgid ?? options.mint();
-  const draft: Draft = { ...fields, msgid, payload: parsePayload(input.payload) };
+  const draft: Draft = { ...fields, msgid, payload: decodePayload(input.payload) };
   if (qos === 0) {
     if (!bus.publish(draft)) await bus.ready(options.signal); // the client's next request waits, as a session's socket would
     return { msgid };

@@ -20,8 +20,9 @@ test("openApiDocument() has every endpoint of WIRE §4", async () => {
   assert.equal(openapi, "3.1.0");
   const have = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
   const wanted = [
-    "get /healthz", "get /readyz", "get /metrics", "post /api/messages", "get /api/messages", "get /api/series", "get /api/devices", "get /api/devices/{id}",
-    "post /api/devices/{id}/commands", "get /api/commands/{msgid}", "get /api/audit", "get /api/plugins", "get /api/flows", "post /api/console/session",
+    "get /healthz", "get /readyz", "get /metrics", "post /api/messages", "post /api/readers/drop", "get /api/messages", "get /api/series", "get /api/devices", "get /api/devices/{id}",
+    "post /api/devices/{id}/commands", "get /api/commands/{msgid}", "get /api/audit", "get /api/plugins", "get /api/readers", "get /api/flows", "post /api/console/session",
+    "get /api/dead-letters", "post /api/dead-letters/replay", "post /api/dead-letters/drop",
   ];
   assert.deepEqual(have.sort(), wanted.sort());
 });

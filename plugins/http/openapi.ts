@@ -1,6 +1,6 @@
 import { toJsonSchema } from "@valibot/to-json-schema";
 import type { AnyOperation, AnySchema, Answer, ObjectSchema } from "./operation.ts";
-import { envelope, envelopeInput, device, command, problem } from "./shapes.ts";
+import { envelope, envelopeInput, deadLetter, device, command, problem } from "./shapes.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -9,6 +9,7 @@ const named: ReadonlyMap<AnySchema, string> = new Map<AnySchema, string>([
   [envelopeInput, "EnvelopeInput"],
   [envelope, "Envelope"],
   [device, "Device"],
+  [deadLetter, "DeadLetter"],
   [command, "Command"],
   [problem, "Problem"],
 ]);

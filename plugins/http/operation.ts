@@ -1,4 +1,4 @@
-import type { Authority, Bus, Clock, Commands, Gateway, Log, Metrics, Principal, Sessions, Store } from "@busbar/core";
+import type { Authority, Bus, Clock, Commands, Cursors, DeadLetters, Gateway, Log, Metrics, Principal, Sessions, Store } from "@busbar/core";
 import type { Context } from "hono";
 import type * as v from "valibot";
 import type { HttpConfig } from "./config.ts";
@@ -12,6 +12,8 @@ export interface ApiParts {
   readonly store: Store | undefined;
   readonly gateway: Gateway;
   readonly commands: Commands;
+  readonly cursors: Cursors;
+  readonly deadLetters: DeadLetters;
   readonly sessions: Sessions;
   readonly presence: Presence;
   readonly clock: Clock;

@@ -77,6 +77,8 @@ const statuses: Readonly<Record<ErrorCode, ProblemStatus>> = {
   UNAVAILABLE: 503,
   CONFIG: 500,
   IO: 503,
+  DAMAGED: 500,
+  REFUSED: 500,
   CLOSED: 503,
   INTERNAL: 500,
 };

@@ -23,6 +23,7 @@ export const envelopeInput = v.object({
   qos: v.optional(v.picklist([0, 1, 2])),
   retain: v.optional(v.boolean()),
   expires: v.optional(time),
+  replace: v.pipe(v.optional(messageId), v.description("Of a command: takes the place of an earlier one of the same `to` and `replace` that has not been sent")),
 });
 
 /** Several envelopes, as WIRE §2 bounds a batch. */
@@ -46,6 +47,7 @@ export const envelope = v.object({
   qos: v.picklist([0, 1, 2]),
   retain: v.boolean(),
   expires: v.optional(time),
+  replace: v.optional(messageId),
   offset: v.pipe(integer(1, Number.MAX_SAFE_INTEGER), v.description("Place in the journal")),
 });
 
@@ -89,13 +91,58 @@ export const device = v.object({
 export const devicePage = v.object({ devices: v.array(device), next: v.optional(v.string()) });
 
 /** A command to a device. */
-export const commandInput = v.strictObject({
-  payload: anything,
-  ttl: v.pipe(v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(31_536_000))), v.description("Seconds after which it is of no use any more")),
-});
+export const commandInput = v.pipe(
+  v.strictObject({
+    payload: anything,
+    msgid: v.pipe(v.optional(messageId), v.description("Unique per sender: the same one again is the same command, which is not given twice. Default: minted")),
+    ttl: v.pipe(v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(31_536_000))), v.description("Seconds after which it is of no use any more")),
+    deadline: v.pipe(v.optional(time), v.description("The same as a point in time, milliseconds since the Unix epoch")),
+    replace: v.pipe(v.optional(messageId), v.description("It takes the place of an earlier command to the same device with the same key that has not been sent")),
+    wait: v.pipe(v.optional(integer(0, 60_000)), v.description("Milliseconds to wait for the command to be done, failed or expired before this answers. Default 0")),
+  }),
+  v.check(({ ttl, deadline }) => ttl === undefined || deadline === undefined, "has both ttl and deadline: one of them is enough"),
+);
+
+const commandState = v.picklist(["queued", "sent", "done", "failed", "expired"]);
+
+/** A command that is on its way. */
+export const commandReceipt = v.object({ msgid: v.string(), state: commandState });
 
 /** How far a command has come. */
-export const command = v.object({ msgid: v.string(), from: v.string(), to: v.string(), state: v.picklist(["queued", "sent", "done", "failed", "expired"]), result: v.optional(anything), created: time, expires: time });
+export const command = v.object({
+  msgid: v.string(),
+  from: v.string(),
+  to: v.string(),
+  state: commandState,
+  result: v.optional(anything),
+  answers: v.pipe(v.optional(v.record(v.string(), v.object({ status: v.picklist(["ok", "error"]), result: v.optional(anything), at: time }))), v.description("Of a command to many: what each device answered, of the first 1,000")),
+  devices: v.pipe(v.optional(v.object({ handed: v.number(), answered: v.number() })), v.description("Of a command to many: how many devices got it and answered")),
+  created: time,
+  expires: time,
+});
+
+/** Names a dead letter. */
+export const deadLetterId = v.pipe(v.string(), v.minLength(1), v.maxBytes(64));
+
+/** A message that a sink refused for good. */
+export const deadLetter = v.object({
+  id: deadLetterId,
+  offset: v.pipe(integer(1, Number.MAX_SAFE_INTEGER), v.description("Its own place in the journal")),
+  reader: v.pipe(v.string(), v.description("The durable reader that could not hand it over: `<instance>/<name>`")),
+  reason: v.pipe(v.string(), v.description("What the sink said")),
+  time: v.pipe(time, v.description("When it was refused, ms since the Unix epoch")),
+  message: envelope,
+});
+
+/** A page of dead letters. */
+export const deadLetterPage = v.object({ deadLetters: v.array(deadLetter), next: v.pipe(v.optional(v.string()), v.description("`after` of the next page; absent on the last one")) });
+
+/** Which dead letters are meant. */
+export const deadLetterChoice = v.strictObject({
+  ids: v.optional(v.pipe(v.array(deadLetterId), v.maxLength(1000))),
+  reader: v.optional(idText()),
+  all: v.pipe(v.optional(v.boolean()), v.description("All of them; needed where neither ids nor a reader are named")),
+});
 
 /** Which part of the history. */
 export const historyQuery = v.strictObject({

@@ -1,4 +1,4 @@
-import { blockBody, damaged, type Block } from "./block.ts";
+import { damaged, isWhole, toBuffer, type Block } from "./block.ts";
 import { entrySize, entryTime, entryTopic } from "./entry-layout.ts";
 
 /** What a reader wants of the file. */
@@ -7,6 +7,8 @@ export interface BlockQuery {
   readonly limit: number;
   /** Only topics that match (`topicExpression`). */
   readonly topics?: RegExp | undefined;
+  /** The types of all topics that match; undefined where these may be any. */
+  readonly types?: readonly string[] | undefined;
   /** Only messages whose source time lies in `[since, until)`, ms since the Unix epoch. */
   readonly since?: number | undefined;
   readonly until?: number | undefined;
@@ -19,19 +21,15 @@ export interface PackedPage {
   readonly until: number;
 }
 
-/** A page ends when it has so many bytes or took so long, whatever its limit: appends wait for it. */
+/** A page ends when it has so many bytes, whatever its limit: appends wait for it. */
 const pageBytes = 4 * 1024 * 1024;
-const pageMs = 10;
+/** A page ends when it took so many milliseconds. */
+export const pageMs = 10;
 
-/**
- * Reads a page from `blocks`: those with entries after `query.after`, in order, only as many as it takes.
- * @throws {StorageFault} IO when a block is damaged or missing and nothing lies before it.
- */
-export function readBlocks(blocks: Iterable<Block>, query: BlockQuery, options: { readonly epoch: string; readonly oldest: number }): PackedPage {
-  const { after, limit, topics, since = 0, until = Number.MAX_SAFE_INTEGER } = query;
-  const page = new Page();
+/** Tells whether the entry at `at` of some bytes is one that a query is for. */
+export function entryMatcher({ topics, since = 0, until = Number.MAX_SAFE_INTEGER }: BlockQuery): (bytes: Buffer, at: number) => boolean {
   const known = new Map<string, boolean>();
-  const wanted = (bytes: Buffer, at: number): boolean => {
+  return (bytes, at) => {
     const time = entryTime(bytes, at);
     if (time < since || time >= until) return false;
     if (topics === undefined) return true;
@@ -40,26 +38,44 @@ export function readBlocks(blocks: Iterable<Block>, query: BlockQuery, options: 
     if (hit === undefined) known.set(topic, (hit = topics.test(topic)));
     return hit;
   };
+}
+
+/**
+ * Reads a page from `blocks`: those with entries after `query.after`, in order, only as many as it takes. `bounds`: the oldest and the newest offset of the journal.
+ * @throws {StorageFault} DAMAGED when what comes next is damaged or missing, saying up to where.
+ */
+export function readBlocks(blocks: Iterable<Block>, query: BlockQuery, options: { readonly epoch: string; readonly oldest: number; readonly newest: number }): PackedPage {
+  const { after, limit, since = 0, until = Number.MAX_SAFE_INTEGER } = query;
+  const page = new Page();
+  const wanted = entryMatcher(query);
   let upTo = after;
+  /** The end of what is lost right after `after`, once something is. */
+  let lost: number | undefined;
   const end = performance.now() + pageMs;
-  try {
-    for (const block of blocks) {
-      if (block.first > Math.max(upTo + 1, options.oldest)) throw damaged(upTo + 1, block.first - 1);
-      if (block.max_time >= since && block.min_time < until) {
-        const bytes = blockBody(block, options.epoch);
-        for (let at = 0, offset = block.first; at < bytes.length; at += entrySize(bytes, at), offset++) {
-          if (offset <= after || !wanted(bytes, at)) continue;
-          page.add(offset, bytes.subarray(at, at + entrySize(bytes, at)));
-          if (page.count === limit || page.size >= pageBytes) return page.pack(offset);
-        }
-      }
-      upTo = block.last;
-      if (performance.now() > end) break;
+  for (const block of blocks) {
+    const reads = block.max_time >= since && block.min_time < until;
+    const whole = !reads || isWhole(block, options.epoch);
+    const gap = block.first > Math.max((lost ?? upTo) + 1, options.oldest);
+    if (lost !== undefined || gap || !whole) {
+      if (upTo > after) return page.pack(upTo); // the next page begins with what is lost and says so
+      if (whole) throw damaged(after + 1, gap ? block.first - 1 : lost!);
+      lost = block.last;
+      if (performance.now() > end) throw damaged(after + 1, lost);
+      continue;
     }
-  } catch (error) {
-    if (upTo === after) throw error;
+    if (reads) {
+      const bytes = toBuffer(block.body);
+      for (let at = 0, offset = block.first; at < bytes.length; at += entrySize(bytes, at), offset++) {
+        if (offset <= after || !wanted(bytes, at)) continue;
+        page.add(offset, bytes.subarray(at, at + entrySize(bytes, at)));
+        if (page.isFull(limit)) return page.pack(offset);
+      }
+    }
+    upTo = block.last;
+    if (performance.now() > end) return page.pack(upTo);
   }
-  return page.pack(upTo); // up to what is damaged: the next page begins there and says so
+  if (upTo === after && after < options.newest) throw damaged(after + 1, options.newest); // nothing follows what is lost
+  return page.pack(upTo);
 }
 
 /** Entries on their way to the main thread. */
@@ -69,6 +85,11 @@ export class Page {
 
   get count(): number {
     return this.#found.length;
+  }
+
+  /** Whether it has `limit` entries, or is as large as a page may be. */
+  isFull(limit: number): boolean {
+    return this.count === limit || this.size >= pageBytes;
   }
 
   add(offset: number, entry: Buffer): void {

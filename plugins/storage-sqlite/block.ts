@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { clearFlag, entryFlags, entryReceived, entrySize, entryTime, entryTopic, retainFlag } from "./entry-layout.ts";
+import { clearFlag, entryFlags, entryReceived, entrySize, entryTime, entryTopic, headerSize, retainFlag } from "./entry-layout.ts";
 import { StorageFault } from "./storage-fault.ts";
 
 /** Consecutive entries as one row of the journal. */
@@ -50,20 +50,26 @@ export function splitBlocks(bytes: Buffer, first: number, options: { readonly ep
   return blocks;
 }
 
-/** The entries of a block as they were written. @throws {StorageFault} IO, not retryable, when the checksum says otherwise. */
-export function blockBody(block: Pick<Block, "first" | "last" | "crc" | "body">, epoch: string): Buffer {
-  if (!isWhole(block, epoch)) throw damaged(block.first, block.last);
-  return toBuffer(block.body);
+/** Whether a block is as it was written. Its columns may be of any type: nothing of a damaged file is to be trusted. */
+export function isWhole(block: Pick<Block, "first" | "last" | "crc" | "body">, epoch: string): boolean {
+  const { first, last, crc, body } = block;
+  return body instanceof Uint8Array && Number.isSafeInteger(last) && checksum(body, first, epoch) === crc && countEntries(toBuffer(body)) === last - first + 1;
 }
 
-/** Whether a block has the checksum it was written with. */
-export function isWhole(block: Pick<Block, "first" | "crc" | "body">, epoch: string): boolean {
-  return checksum(block.body, block.first, epoch) === block.crc;
+/** Whether bytes can be one entry of that topic: what has no checksum of its own is at least not misread. */
+export function isEntry(bytes: Buffer, topic: string): boolean {
+  return bytes.length >= headerSize && entrySize(bytes, 0) === bytes.length && entryTopic(bytes, 0) === topic;
 }
 
 /** What is thrown for entries that cannot be had any more. */
 export function damaged(first: number, last: number): StorageFault {
-  return new StorageFault("IO", `Cannot read offsets ${first} to ${last} of the journal: they are not as they were written`, { retryable: false });
+  return new StorageFault("DAMAGED", `Cannot read offsets ${first} to ${last} of the journal: they are not as they were written`, { retryable: false, resumeAfter: last });
+}
+
+function countEntries(bytes: Buffer): number {
+  let count = 0;
+  for (let at = 0; at < bytes.length; at += entrySize(bytes, at)) count++;
+  return count;
 }
 
 /** The same bytes as a Buffer. */

@@ -3,9 +3,11 @@ import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "node:sqlite";
 import type { Migrations } from "./migrations.ts";
-import { sqliteCode, toStorageError } from "./sqlite-error.ts";
+import { PageReader } from "./page-reader.ts";
+import { toOpeningError, toStorageError } from "./sqlite-error.ts";
 import type { SchemaVersion } from "./schema-version.ts";
 import { StorageFault } from "./storage-fault.ts";
+import { pageSize } from "./wal-reader.ts";
 
 /** How a connection is set up. */
 export interface ConnectionOptions {
@@ -15,18 +17,25 @@ export interface ConnectionOptions {
   readonly cacheKiB: number;
   /** Bytes of the file beyond which writing fails as on a full disk; undefined = no limit. */
   readonly maxBytes?: number | undefined;
+  /** Bytes written to the log before it is moved into the file; undefined = what suits the file. */
+  readonly checkpointBytes?: number | undefined;
+  /** Whether a file that does not begin as a database does was once one of this kind: it is then damaged, and refused otherwise. */
+  readonly isOurs?: ((path: string) => boolean) | undefined;
+  /** Called at the opening when nobody else can have the file open and nothing is changed yet, not even the log. */
+  readonly onLocked?: (() => void) | undefined;
 }
 
 /**
  * Opens a file of ours, making it (mode 0600) and its folder where they are missing and migrating an older schema. What is no database, belongs to
- * another program, is damaged or has a newer schema is refused before anything is written.
- * @throws {StorageFault} IO, not retryable, for such a file; UNAVAILABLE when another process has it open; IO when it cannot be opened.
+ * another program or has a newer schema is refused before anything is written.
+ * @throws {StorageFault} IO, not retryable, for such a file; DAMAGED for one of ours that is damaged, as far as that shows at once; UNAVAILABLE when another process has it
+ * open; IO when it cannot be opened.
  */
 export async function openDatabaseFile(path: string, schema: SchemaVersion, migrations: () => Promise<Migrations>, options: ConnectionOptions): Promise<DatabaseSync> {
   const doing = `open "${path}"`;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    checkFile(path, schema);
+    checkFile(path, schema, options.isOurs);
     if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
     else if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
   } catch (error) {
@@ -35,6 +44,7 @@ export async function openDatabaseFile(path: string, schema: SchemaVersion, migr
   }
   let database = openLocked(path);
   try {
+    options.onLocked?.();
     if (userVersion(database) < schema.version) {
       run(database, "pragma journal_mode = delete"); // so that the header on disk always says the version, whatever happens
       const { migrate } = await import("./migrations.ts");
@@ -66,7 +76,7 @@ export function reopenDatabaseFile(path: string, options: ConnectionOptions): Da
 }
 
 /** Takes the lock that keeps every other process out; with it SQLite needs no -shm file. */
-function openLocked(path: string): DatabaseSync {
+export function openLocked(path: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path);
@@ -111,36 +121,59 @@ export function usedBytes(database: DatabaseSync): number {
 const userVersion = (database: DatabaseSync): number => database.prepare("pragma user_version").get()!["user_version"] as number;
 
 /** Looks at a file without SQLite's locks, logs and repairs, so that it stays as it is, byte for byte. */
-function checkFile(path: string, schema: SchemaVersion): void {
+function checkFile(path: string, schema: SchemaVersion, isOurs: ConnectionOptions["isOurs"]): void {
   if (!existsSync(path)) return;
   const { size } = statSync(path);
-  if (size === 0) return;
+  const broken = (why: string): StorageFault => new StorageFault("DAMAGED", `Cannot open "${path}": the file is damaged${why}`);
+  const refuse = (why: string): never => {
+    throw new StorageFault("IO", `Cannot open "${path}": ${why}`, { retryable: false });
+  };
+  const log = hasBytes(path + "-wal");
+  if (size === 0) {
+    if (log) throw broken(": it is empty, its log is not"); // SQLite would remove the log
+    return;
+  }
   const header = Buffer.alloc(100);
   const file = openSync(path, "r");
   const length = readSync(file, header, 0, 100, 0);
   closeSync(file);
-  const refuse = (why: string): never => {
-    throw new StorageFault("IO", `Cannot open "${path}": ${why}`, { retryable: false });
-  };
-  if (length < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0") refuse("it is not an SQLite database");
+  if (length < 100 || header.toString("latin1", 0, 16) !== "SQLite format 3\0") {
+    if (isOurs?.(path)) throw broken(": its beginning is");
+    refuse("it is not an SQLite database");
+  }
   const version = header.readInt32BE(60);
   if (header.readInt32BE(68) !== schema.applicationId) {
     // a file whose first migration was cut short by a crash says nothing yet; SQLite rolls it back when it opens it
     if (version !== 0 || header.readInt32BE(68) !== 0 || !existsSync(path + "-journal")) refuse("it is another program's database, or another kind of Busbar's");
   }
   if (version > schema.version) refuse(`its schema version is ${version}, this program knows up to ${schema.version}`);
-  if (existsSync(path + "-wal") || existsSync(path + "-journal")) return; // not closed properly, or in use: only SQLite can tell what it holds
+  if (existsSync(path + "-journal")) return; // only SQLite can tell what it holds
+  if (log) {
+    if (lacksPages(path)) throw broken(": its end is missing");
+    return; // not closed properly, or in use
+  }
   const probe = new DatabaseSync(`${pathToFileURL(path).href}?immutable=1`, { readOnly: true });
   try {
-    const pages = header.readUInt32BE(28);
-    if (pages * (header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16)) > size) refuse("the file is damaged: its end is missing");
+    if (header.readUInt32BE(28) * pageSize > size) throw broken(": its end is missing");
     for (const { name } of probe.prepare("select name from sqlite_schema where type = 'table'").all() as { name: string }[]) {
       probe.prepare(`select * from "${name.replaceAll('"', '""')}" limit 1`).all();
     }
   } catch (error) {
-    if (sqliteCode(error) === undefined) throw error;
-    refuse("the file is damaged");
+    throw toOpeningError(error, `open "${path}"`);
   } finally {
     probe.close();
+  }
+}
+
+const hasBytes = (path: string): boolean => existsSync(path) && statSync(path).size > 0;
+
+/** Whether pages that the database had after its last commit are neither in the file nor in the log: SQLite would take them for zeros. */
+function lacksPages(path: string): boolean {
+  const reader = new PageReader(path);
+  try {
+    for (let page = reader.filePages + 1; page <= (reader.wal.pageCount ?? 0); page++) if (!reader.wal.pages.has(page)) return true;
+    return false;
+  } finally {
+    reader.close();
   }
 }

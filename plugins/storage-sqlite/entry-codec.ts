@@ -1,5 +1,5 @@
 import { BusbarError, Message, clearsRetained, formatPayload, topicOf, type Entry, type Envelope, type Qos } from "@busbar/core";
-import { clearFlag, entryFlags, entryReceived, entrySize, entryTime, headerSize, retainFlag } from "./entry-layout.ts";
+import { clearFlag, entryFlags, entryReceived, entrySize, entryTime, headerSize, replaceFlag, retainFlag } from "./entry-layout.ts";
 
 /** Most bytes of one pack; a batch beyond it is refused rather than held in memory twice. */
 const packLimit = 512 * 1024 * 1024;
@@ -47,8 +47,8 @@ export class Pack {
 
 /** Writes one message at `at`. Returns the place after it, or -1 when there is not room enough. */
 function packEntry(target: Buffer, at: number, message: Envelope): number {
-  const { type, msgid, from, to } = message;
-  if (at + headerSize + type.length + from.length + to.length + msgid.length * 3 > target.length) return -1;
+  const { type, msgid, from, to, replace } = message;
+  if (at + headerSize + type.length + from.length + to.length + msgid.length * 3 + (replace === undefined ? 0 : 1 + replace.length * 3) > target.length) return -1;
   let end = at + headerSize;
   // type, from and to are ASCII by WIRE §1
   target[at + 29] = target.write(type, end, "latin1");
@@ -60,12 +60,13 @@ function packEntry(target: Buffer, at: number, message: Envelope): number {
   end += from.length;
   target.writeUInt16LE(target.write(to, end, "latin1"), at + 33);
   end += to.length;
+  if (replace !== undefined) end += 1 + (target[end] = target.write(replace, end + 1, "utf8"));
   end = message instanceof Message ? message.writePayload(target, end) : writeText(target, end, formatPayload(message.payload));
   if (end < 0) return -1;
   target.writeDoubleLE(message.timestamp, at + 4);
   target.writeDoubleLE(message.received, at + 12);
   target.writeDoubleLE(message.expires ?? Number.NaN, at + 20);
-  target[at + 28] = message.qos | (message.retain ? retainFlag | (clearsRetained(message.payload) ? clearFlag : 0) : 0);
+  target[at + 28] = message.qos | (replace === undefined ? 0 : replaceFlag) | (message.retain ? retainFlag | (clearsRetained(message.payload) ? clearFlag : 0) : 0);
   target.writeUInt32LE(end - at, at);
   return end;
 }
@@ -84,9 +85,11 @@ export function unpackMessage(bytes: Buffer, at: number): Message {
   const to = take(bytes.readUInt16LE(at + 33), "latin1");
   const flags = entryFlags(bytes, at);
   const expires = bytes.readDoubleLE(at + 20);
+  const replace = (flags & replaceFlag) === 0 ? undefined : take(bytes[end++]!, "utf8");
   const message = Message.fromJsonBytes(type, from, to, msgid, entryTime(bytes, at), (flags & 3) as Qos, (flags & retainFlag) !== 0, Number.isNaN(expires) ? undefined : expires, bytes, end, at + entrySize(bytes, at));
   message.topic = topicOf(type, from, to);
   message.received = entryReceived(bytes, at);
+  message.replace = replace;
   return message;
 }
 

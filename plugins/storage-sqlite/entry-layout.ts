@@ -1,9 +1,9 @@
 /*
  * How an entry lies in a block of the journal and travels to and from the worker, little endian:
  *   0 u32 size of all of it · 4 f64 timestamp · 12 f64 received · 20 f64 expires, NaN = never
- *   28 u8 flags: qos (2 bits), 4 retain, 8 its payload clears the retained value
- *   29 u8, u8, u16, u16 lengths of type, msgid, from, to · 35 those four, then the payload as JSON text
- * The format is part of the schema: another one needs a migration.
+ *   28 u8 flags: qos (2 bits), 4 retain, 8 its payload clears the retained value, 16 it has a replace key
+ *   29 u8, u8, u16, u16 lengths of type, msgid, from, to · 35 those four · with flag 16 a u8 length and the replace key · then the payload as JSON text
+ * The format is part of the schema: another one needs a migration. Flag 16 needs none, as no entry written before it has it.
  */
 
 /** Bytes before the texts. */
@@ -12,6 +12,8 @@ export const headerSize = 35;
 export const retainFlag = 4;
 /** Flag of a message that, retained, removes the last value of its topic. */
 export const clearFlag = 8;
+/** Flag of a message that has a replace key. */
+export const replaceFlag = 16;
 
 /** Bytes of the entry at `at`. */
 export const entrySize = (bytes: Buffer, at: number): number => bytes.readUInt32LE(at);
@@ -21,6 +23,11 @@ export const entryTime = (bytes: Buffer, at: number): number => bytes.readDouble
 export const entryReceived = (bytes: Buffer, at: number): number => bytes.readDoubleLE(at + 12);
 /** The flags of the entry at `at`. */
 export const entryFlags = (bytes: Buffer, at: number): number => bytes[at + 28]!;
+
+/** The type of the message of the entry at `at`. */
+export function entryType(bytes: Buffer, at: number): string {
+  return bytes.toString("latin1", at + headerSize, at + headerSize + bytes[at + 29]!);
+}
 
 /** Who sent the message of the entry at `at`. */
 export function entryFrom(bytes: Buffer, at: number): string {
@@ -39,6 +46,7 @@ export function entryTopic(bytes: Buffer, at: number): string {
 
 /** The payload of the entry at `at`, parsed as plain JSON: bytes are an object with `$base64`. */
 export function entryJson(bytes: Buffer, at: number): unknown {
-  const start = at + headerSize + bytes[at + 29]! + bytes[at + 30]! + bytes.readUInt16LE(at + 31) + bytes.readUInt16LE(at + 33);
+  let start = at + headerSize + bytes[at + 29]! + bytes[at + 30]! + bytes.readUInt16LE(at + 31) + bytes.readUInt16LE(at + 33);
+  if ((entryFlags(bytes, at) & replaceFlag) !== 0) start += 1 + bytes[start]!;
   return JSON.parse(bytes.toString("utf8", start, at + entrySize(bytes, at)));
 }

@@ -6,18 +6,19 @@ import { test, type TestContext } from "node:test";
 import type { Envelope } from "@busbar/core";
 import { journalMessage } from "@busbar/core/testkit";
 import { Pack, unpackEntries } from "./entry-codec.ts";
-import { JournalFile, type JournalRetentionStep } from "./journal-file.ts";
+import type { JournalFile, JournalRetentionStep } from "./journal-file.ts";
 import type { JournalRetention } from "./journal-retention.ts";
+import { openJournal } from "./open-journal.ts";
 import { StorageFault } from "./storage-fault.ts";
 import { temporaryFolder } from "./temporary-storage.ts";
 
-const options = { durability: "full", cacheKiB: 1024 } as const;
+const options = { durability: "full", cacheKiB: 1024, now: 1_750_000_000_000 } as const;
 const forever: JournalRetention = { before: 0, size: 1e15, maxSize: 1e15 };
 
 /** Opens a file that is closed when the test ends. */
 async function openFile(context: TestContext, more: { readonly maxBytes?: number; readonly file?: string } = {}): Promise<JournalFile> {
   const file = more.file ?? join(temporaryFolder(context), "journal.db");
-  const journal = await JournalFile.open(file, { ...options, maxBytes: more.maxBytes });
+  const { journal } = await openJournal(file, { ...options, maxBytes: more.maxBytes });
   context.after(() => journal.close());
   return journal;
 }
@@ -87,6 +88,8 @@ test("retain() by size comes down to it, and beyond the hard limit takes even wh
   assert.ok(forced.bytes <= full * 0.3 && forced.bytes > full * 0.2, `${forced.bytes} of ${full}`);
   assert.equal(forced.forced, forced.removed);
   assert.ok(forced.removed > 0);
+  const direct = journal.retain({ before: 0, size: 1, maxSize: full * 0.2 });
+  assert.deepEqual(direct.readers, { slow: direct.removed }, "says who lost how many");
 });
 
 test("retain() keeps offsets going when everything is gone, and retained values", async (context) => {
@@ -130,7 +133,7 @@ test("read() says which entries are damaged or missing and reads up to them", as
   spoil("update block set body = zeroblob(length(body)) where last = 30");
   const changed = await openFile(context, { file });
   assert.equal(unpackEntries(changed.read({ after: 0, limit: 27 }).buffer).length, 27);
-  assert.throws(() => changed.read({ after: 27, limit: 1 }), (error: unknown) => error instanceof StorageFault && error.code === "IO" && !error.retryable && /28 to 30/.test(error.message));
+  assert.throws(() => changed.read({ after: 27, limit: 1 }), (error: unknown) => error instanceof StorageFault && error.code === "DAMAGED" && error.resumeAfter === 30 && !error.retryable && /28 to 30/.test(error.message));
   changed.close();
   spoil("delete from block where last = 60");
   const lacking = await openFile(context, { file });

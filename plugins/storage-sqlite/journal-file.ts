@@ -1,11 +1,14 @@
-import { randomUUID } from "node:crypto";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { blockBody, damaged, splitBlocks, toBuffer, type Block, type RetainedEntry } from "./block.ts";
+import { AckFile } from "./ack-file.ts";
+import { isEntry, splitBlocks, toBuffer, type Block, type RetainedEntry } from "./block.ts";
 import { Page, readBlocks, type BlockQuery, type PackedPage } from "./block-reader.ts";
+import { walkBlocks } from "./block-rows.ts";
+import { summarize, type BlockSummary } from "./block-summary.ts";
 import { Connection } from "./connection.ts";
-import { checkpoint, openDatabaseFile, usedBytes, type ConnectionOptions } from "./database-file.ts";
+import { checkpoint, usedBytes, type ConnectionOptions } from "./database-file.ts";
 import { findMergeable, findRemovable, type JournalRetention } from "./journal-retention.ts";
-import { journalSchema } from "./schema-version.ts";
+import { requestSalvage } from "./open-or-salvage.ts";
+import { readSummarized } from "./summary-reader.ts";
 import { toStorageError } from "./sqlite-error.ts";
 import { StorageFault } from "./storage-fault.ts";
 
@@ -20,6 +23,8 @@ export interface JournalRetentionStep {
   readonly removed: number;
   /** Of these, entries that a cursor had not passed. */
   readonly forced: number;
+  /** How many of these each reader lost, by its name. */
+  readonly readers: Readonly<Record<string, number>>;
   readonly bytes: number;
   /** Whether there is more to do now. */
   readonly more: boolean;
@@ -28,65 +33,75 @@ export interface JournalRetentionStep {
 
 interface Statements {
   readonly insert: StatementSync;
+  readonly insertSummary: StatementSync;
   readonly after: StatementSync;
+  readonly block: StatementSync;
+  readonly summaries: StatementSync;
   readonly keep: StatementSync;
   readonly forget: StatementSync;
   readonly setCursor: StatementSync;
   readonly dropCursor: StatementSync;
   readonly removeUpTo: StatementSync;
   readonly removeFrom: StatementSync;
-  readonly setLast: StatementSync;
+  readonly removeSummariesUpTo: StatementSync;
+  readonly removeSummariesFrom: StatementSync;
+  readonly setMeta: StatementSync;
 }
 
-/** Bytes appended between two checkpoints. */
-const checkpointBytes = 8 * 1024 * 1024;
-/** Newest blocks that are checked when the file is opened. */
-const tailBlocks = 64;
+/** What a journal's file holds when it is opened. */
+export interface JournalState extends Bounds {
+  readonly epoch: string;
+  /** The newest offset in its table; smaller than `last` where entries are lost, null when it holds none. */
+  readonly end: number | null;
+  readonly cursors: ReadonlyMap<string, number>;
+}
+
+/** Bytes appended between two checkpoints, unless the options say otherwise. */
+const defaultCheckpointBytes = 8 * 1024 * 1024;
 
 /** The journal's file, on the thread that owns it: everything here is synchronous. */
 export class JournalFile {
   readonly epoch: string;
+  readonly #path: string;
   readonly #connection: Connection<Statements>;
-  #first = 1;
-  #last = 0;
+  readonly #ack: AckFile;
+  #first: number;
+  #last: number;
+  /** The newest offset in the table: offsets that are lost lie beyond it. */
+  #end: number | null;
+  readonly #checkpointBytes: number;
   #sinceCheckpoint = 0;
   /** Everything up to this offset lies in blocks as large as they get. */
   #mergedUpTo = 0;
-  readonly #cursors = new Map<string, number>();
+  readonly #cursors: Map<string, number>;
 
-  /**
-   * Opens or makes the file.
-   * @throws {StorageFault} as `openDatabaseFile`; IO when the newest entries do not have the checksums they were written with.
-   */
-  static async open(path: string, options: ConnectionOptions): Promise<JournalFile> {
-    const migrations = async () => (await import("./migrations.ts")).journalMigrations;
-    const database = await openDatabaseFile(path, journalSchema, migrations, options);
-    try {
-      return new JournalFile(path, options, database);
-    } catch (error) {
-      database.close();
-      throw toStorageError(error, `open "${path}"`);
-    }
-  }
-
-  private constructor(path: string, options: ConnectionOptions, database: DatabaseSync) {
+  /** Takes over a database and what was found in it; made by `openJournal`. */
+  constructor(database: DatabaseSync, parts: { readonly path: string; readonly options: ConnectionOptions; readonly found: JournalState }) {
+    const { path, options, found } = parts;
     const check = (reopened: DatabaseSync): void => {
-      const last = reopened.prepare("select max(last) as last from block").get()!["last"];
-      if (last !== null && last !== this.#last) throw new Error(`Cannot go on with the journal: it ends at ${String(last)}, what was acknowledged at ${this.#last}`);
+      const { last } = reopened.prepare("select max(last) as last from block").get()!;
+      if (last !== this.#end) throw new Error(`Cannot go on with the journal: it ends at ${String(last)}, what was acknowledged at ${this.#end}`);
     };
+    this.#path = path;
+    this.#checkpointBytes = options.checkpointBytes ?? defaultCheckpointBytes;
     this.#connection = new Connection(database, { path, ...options, prepare, check });
-    database.prepare("insert or ignore into meta (name, value) values ('epoch', ?), ('last', '0')").run(randomUUID());
-    const meta = (name: string): string => database.prepare("select value from meta where name = ?").get(name)!["value"] as string;
-    this.epoch = meta("epoch");
-    const ends = database.prepare("select (select first from block order by last limit 1) as first, (select max(last) from block) as last").get()!;
-    this.#last = Math.max((ends["last"] as number | null) ?? 0, Number(meta("last")));
-    this.#first = (ends["first"] as number | null) ?? this.#last + 1;
-    for (const row of database.prepare("select name, offset from cursor").all()) this.#cursors.set(row["name"] as string, row["offset"] as number);
-    this.#checkTail(database);
+    this.epoch = found.epoch;
+    this.#first = found.first;
+    this.#last = found.last;
+    this.#end = found.end;
+    this.#cursors = new Map(found.cursors);
+    this.#ack = new AckFile(path + "-ack", this.epoch);
+    this.#ack.write(this.#last);
+    this.#ack.sync();
   }
 
   get bounds(): Bounds {
     return { first: this.#first, last: this.#last };
+  }
+
+  /** Why the file that says what is acknowledged could not be written, once it could not. */
+  get ackError(): string | undefined {
+    return this.#ack.error;
   }
 
   /** Bytes of the file that hold something. */
@@ -102,35 +117,44 @@ export class JournalFile {
     const first = this.#last + 1;
     const retained = new Map<string, RetainedEntry>();
     const blocks = splitBlocks(bytes, first, { epoch: this.epoch, retained });
-    this.#connection.change("append to the journal", ({ insert, keep, forget }) => {
-      for (const block of blocks) insertBlock(insert, block);
+    this.#connection.change("append to the journal", (statements) => {
+      const { keep, forget } = statements;
+      for (const block of blocks) this.#insert(statements, block);
       for (const [topic, entry] of retained) {
         if (entry.bytes) keep.run(topic, entry.offset, entry.bytes);
         else forget.run(topic);
       }
     });
-    this.#last = blocks.at(-1)!.last;
+    this.#end = this.#last = blocks.at(-1)!.last;
+    this.#ack.write(this.#last);
     this.#sinceCheckpoint += bytes.length + 4096;
     return first;
   }
 
   /** Moves the log into the file when enough has gathered there; called between two messages, so that no append waits for it inside its commit. */
   checkpointIfDue(): void {
-    if (this.#sinceCheckpoint < checkpointBytes || !this.#connection.live) return;
+    if (this.#sinceCheckpoint < this.#checkpointBytes || !this.#connection.live) return;
     this.#connection.guard("checkpoint the journal", (database) => checkpoint(database, "passive"));
+    this.#ack.sync();
     this.#sinceCheckpoint = 0;
   }
 
   /**
    * The next entries that match. May have fewer than `limit` before the end: see `until`.
-   * @throws {StorageFault} UNKNOWN_OFFSET as Journal.read; IO when what comes next is damaged.
+   * @throws {StorageFault} UNKNOWN_OFFSET as Journal.read; DAMAGED when what comes next is damaged, without `resumeAfter` when the file as a whole is.
    */
   read(query: BlockQuery): PackedPage {
     const { after } = query;
-    if (after < this.#first - 1) throw new StorageFault("UNKNOWN_OFFSET", `Cannot read after offset ${after}: the oldest that is left is ${this.#first}`);
+    if (after < this.#first - 1) throw new StorageFault("UNKNOWN_OFFSET", `Cannot read after offset ${after}: the oldest that is left is ${this.#first}`, { resumeAfter: this.#first - 1 });
     if (after > this.#last) throw new StorageFault("UNKNOWN_OFFSET", `Cannot read after offset ${after}: the newest is ${this.#last}`);
+    const { statements } = this.#connection;
+    const journal = { epoch: this.epoch, oldest: this.#first, newest: this.#last };
+    const plain = (): PackedPage => readBlocks(walkBlocks(statements.after, after), query, journal);
     try {
-      return readBlocks(this.#connection.statements.after.iterate(after) as Iterable<unknown> as Iterable<Block>, query, { epoch: this.epoch, oldest: this.#first });
+      const { types } = query;
+      if (types === undefined) return plain();
+      const block = (last: number): Block | undefined => statements.block.get(last) as Block | undefined;
+      return readSummarized({ ...query, types }, { ...journal, summaries: walkBlocks<BlockSummary>(statements.summaries, after), block, plain });
     } catch (error) {
       throw toStorageError(error, "read the journal");
     }
@@ -139,13 +163,20 @@ export class JournalFile {
   /** The last retained message of each topic, in order of offset. */
   retained(): PackedPage {
     const page = new Page();
-    for (const row of this.#connection.database.prepare("select offset, body from retained order by offset").all()) page.add(row["offset"] as number, toBuffer(row["body"] as Uint8Array));
+    for (const { topic, offset, body } of this.#connection.database.prepare("select topic, offset, body from retained order by offset").all()) {
+      if (body instanceof Uint8Array && isEntry(toBuffer(body), String(topic))) page.add(offset as number, toBuffer(body));
+    }
     return page.pack(this.#last);
   }
 
   /** Where the reader `name` stands. */
   cursor(name: string): number | undefined {
     return this.#cursors.get(name);
+  }
+
+  /** Every reader and where it stands. */
+  get cursors(): ReadonlyMap<string, number> {
+    return this.#cursors;
   }
 
   /** Sets a cursor. Not synced by itself: after a power cut the reader repeats a little. */
@@ -165,63 +196,76 @@ export class JournalFile {
     const { database } = this.#connection;
     const { upTo, forced, more } = findRemovable(database, limits, { first: this.#first, bytes: this.bytes, needed: Math.min(Number.POSITIVE_INFINITY, ...this.#cursors.values()) });
     const removed = upTo - this.#first + 1;
+    const readers = Object.fromEntries([...this.#cursors].map(([name, offset]) => [name, upTo - Math.max(offset, this.#first - 1)] as const).filter(([, count]) => count > 0));
     if (removed > 0) {
-      const change = ({ removeUpTo, setLast }: Statements): void => {
+      const change = ({ removeUpTo, removeSummariesUpTo, setMeta }: Statements): void => {
         removeUpTo.run(upTo);
-        setLast.run(String(this.#last));
+        removeSummariesUpTo.run(upTo);
+        setMeta.run("last", String(this.#last));
+        setMeta.run("first", String(upTo + 1));
       };
       this.#connection.change("remove from the journal", change, false);
       this.#first = upTo + 1;
+      if (this.#end !== null && upTo >= this.#end) this.#end = null;
     }
-    return { removed, forced, bytes: this.bytes, more: this.#merge() || more, bounds: this.bounds };
+    return { removed, forced, readers, bytes: this.bytes, more: this.#merge() || more, bounds: this.bounds };
+  }
+
+  /** Has the file salvaged when it is opened next. */
+  requestSalvage(): void {
+    requestSalvage(this.#path);
   }
 
   /** Moves everything into the one file and closes it. */
   close(): void {
     this.#connection.close();
+    this.#ack.close();
   }
 
   #merge(): boolean {
     const { run, upTo, more } = findMergeable(this.#connection.database, this.#mergedUpTo, this.epoch);
     if (run) {
       const blocks = splitBlocks(run.bytes, run.first, { epoch: this.epoch });
-      const change = ({ removeFrom, insert }: Statements): void => {
-        removeFrom.run(run.first, run.last);
-        for (const block of blocks) insertBlock(insert, block);
+      const change = (statements: Statements): void => {
+        statements.removeFrom.run(run.first, run.last);
+        statements.removeSummariesFrom.run(run.first, run.last);
+        for (const block of blocks) this.#insert(statements, block);
       };
-      this.#connection.change("merge blocks of the journal", change, false);
+      try {
+        this.#connection.change("merge blocks of the journal", change, false);
+      } catch (error) {
+        if (error instanceof StorageFault && error.code === "OVERLOAD") return false; // a full disk: what was removed stands, and merging has time
+        throw error;
+      }
       this.#sinceCheckpoint += run.bytes.length * 2;
     }
     this.#mergedUpTo = upTo;
     return more;
   }
 
-  /** A write-ahead log with a damaged tail loses it without any error of SQLite's: at least what is there must be whole. */
-  #checkTail(database: DatabaseSync): void {
-    let next: number | undefined;
-    for (const row of database.prepare("select first, last, crc, body from block order by last desc limit ?").all(tailBlocks)) {
-      const block = row as unknown as Block;
-      blockBody(block, this.epoch);
-      if (next !== undefined && block.last !== next - 1) throw damaged(block.last + 1, next - 1);
-      next = block.first;
-    }
+  #insert({ insert, insertSummary }: Statements, block: Block): void {
+    const { last, first, min_time, max_time, received, crc, body } = block;
+    insert.run(last, first, min_time, max_time, received, crc, body);
+    const summary = summarize(block, this.epoch);
+    insertSummary.run(last, first, summary.types, summary.crc, summary.noted);
   }
-}
-
-function insertBlock(insert: StatementSync, { last, first, min_time, max_time, received, crc, body }: Block): void {
-  insert.run(last, first, min_time, max_time, received, crc, body);
 }
 
 function prepare(database: DatabaseSync): Statements {
   return {
     insert: database.prepare("insert into block (last, first, min_time, max_time, received, crc, body) values (?, ?, ?, ?, ?, ?, ?)"),
-    after: database.prepare("select last, first, min_time, max_time, crc, body from block where last > ? order by last"),
+    insertSummary: database.prepare("insert or replace into summary (last, first, types, crc, noted) values (?, ?, ?, ?, ?)"),
+    after: database.prepare("select last, first, min_time, max_time, crc, body from block where last > ? order by last limit ?"),
+    block: database.prepare("select last, first, min_time, max_time, crc, body from block where last = ?"),
+    summaries: database.prepare("select last, first, types, crc, noted from summary where last > ? order by last limit ?"),
     keep: database.prepare("insert into retained (topic, offset, body) values (?, ?, ?) on conflict (topic) do update set offset = excluded.offset, body = excluded.body"),
     forget: database.prepare("delete from retained where topic = ?"),
     setCursor: database.prepare("insert into cursor (name, offset) values (?, ?) on conflict (name) do update set offset = excluded.offset"),
     dropCursor: database.prepare("delete from cursor where name = ?"),
     removeUpTo: database.prepare("delete from block where last <= ?"),
     removeFrom: database.prepare("delete from block where last between ? and ?"),
-    setLast: database.prepare("update meta set value = ? where name = 'last'"),
+    removeSummariesUpTo: database.prepare("delete from summary where last <= ?"),
+    removeSummariesFrom: database.prepare("delete from summary where last between ? and ?"),
+    setMeta: database.prepare("insert into meta (name, value) values (?, ?) on conflict (name) do update set value = excluded.value"),
   };
 }

@@ -61,7 +61,7 @@ const mergeSpan = 3_600_000;
 
 /**
  * Finds the next small blocks after `after` that together fill one: messages that arrive one by one make a row each, and a search by time would visit
- * every one of them. The newest ones wait until there are enough; damaged ones stay as they are, for a reader to stumble on.
+ * every one of them. The newest ones wait until there are enough; damaged ones stay as they are, for a reader to stumble on. Only neighbours without a gap: an entry's offset is its place in its block.
  */
 export function findMergeable(database: DatabaseSync, after: number, epoch: string): MergeStep {
   const rows = database.prepare("select first, last, received, length(body) as size from block where last > ? order by last limit ?").all(after, mergeBlocks) as unknown as { first: number; last: number; received: number; size: number }[];
@@ -69,8 +69,8 @@ export function findMergeable(database: DatabaseSync, after: number, epoch: stri
   if (start < 0) return { run: undefined, upTo: rows.at(-1)?.last ?? after, more: rows.length === mergeBlocks };
   let end = start;
   let size = 0;
-  const fits = (row: (typeof rows)[number]): boolean => row.size < blockBytes / 2 && size + row.size <= blockBytes && Math.abs(row.received - rows[start]!.received) <= mergeSpan;
-  for (; end < rows.length && fits(rows[end]!); end++) size += rows[end]!.size;
+  const fits = (row: (typeof rows)[number], at: number): boolean => (at === start || row.first === rows[at - 1]!.last + 1) && row.size < blockBytes / 2 && size + row.size <= blockBytes && Math.abs(row.received - rows[start]!.received) <= mergeSpan;
+  for (; end < rows.length && fits(rows[end]!, end); end++) size += rows[end]!.size;
   const before = start === 0 ? after : rows[start - 1]!.last;
   if (end === rows.length && rows.length < mergeBlocks) return { run: undefined, upTo: before, more: false };
   const [first, last] = [rows[start]!.first, rows[end - 1]!.last];

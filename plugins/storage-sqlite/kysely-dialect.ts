@@ -40,7 +40,7 @@ function adapt(statement: StatementSync): SqliteStatement {
     reader: statement.columns().length > 0,
     all: (parameters) => statement.all(...parameters.map(toBindable)).map((row) => ({ ...row })), // rows have no prototype
     run: (parameters) => statement.run(...parameters.map(toBindable)),
-    iterate: (parameters) => statement.iterate(...parameters.map(toBindable)) as IterableIterator<unknown>,
+    iterate: (parameters) => statement.all(...parameters.map(toBindable))[Symbol.iterator](), // in Deno 2.9 an error ends `iterate` without a word
   };
 }
 

@@ -10,6 +10,7 @@ export type Migrations = Readonly<Record<string, Migration>>;
 /**
  * The journal: blocks of entries (entry-codec.ts) keyed by the offset of their last entry, so that "after an offset" is one search. Times are
  * the smallest and largest source time and the largest time of arrival in a block; `crc` is CRC-32 of the body, seeded with the epoch and the first offset.
+ * `summary` holds what block-summary.ts says of a block, by the same key; blocks from before that have none.
  */
 export const journalMigrations: Migrations = {
   "0001-journal": {
@@ -27,6 +28,18 @@ export const journalMigrations: Migrations = {
         .execute();
       await db.schema.createTable("retained").addColumn("topic", "text", (column) => column.primaryKey().notNull()).addColumn("offset", "integer", (column) => column.notNull()).addColumn("body", "blob", (column) => column.notNull()).execute();
       await db.schema.createTable("cursor").addColumn("name", "text", (column) => column.primaryKey().notNull()).addColumn("offset", "integer", (column) => column.notNull()).modifyEnd(sql`without rowid`).execute();
+    },
+  },
+  "0002-summary": {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .createTable("summary")
+        .addColumn("last", "integer", (column) => column.primaryKey().notNull())
+        .addColumn("first", "integer", (column) => column.notNull())
+        .addColumn("types", "text", (column) => column.notNull())
+        .addColumn("crc", "integer", (column) => column.notNull())
+        .addColumn("noted", "blob")
+        .execute();
     },
   },
 };

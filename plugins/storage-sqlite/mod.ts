@@ -6,3 +6,4 @@
  */
 export { storageSqlite, storageSqlite as default } from "./storage-sqlite.ts";
 export { config } from "./config.ts";
+export { openJournalCopy, type JournalCopy } from "./journal-copy.ts";

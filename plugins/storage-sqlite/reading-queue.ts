@@ -8,8 +8,14 @@ export interface ReadingQueueOptions {
   readonly batch: number;
   /** Messages that may wait or be on their way; more are dropped. */
   readonly limit: number;
+  /** So many readings were stored. */
   readonly onStored: (count: number) => void;
+  /** Readings of messages that were written, by why they themselves were not. */
   readonly onDropped: (reason: string, count: number) => void;
+  /** So many messages were written: their readings are stored or dropped. */
+  readonly onWritten: (messages: number) => void;
+  /** Whole messages that were not. */
+  readonly onLost: (reason: string, messages: number) => void;
   /** Called with what kept a batch from being stored. */
   readonly onError: (error: unknown) => void;
 }
@@ -39,7 +45,7 @@ export class ReadingQueue {
   }
 
   add(message: Envelope): void {
-    if (this.size >= this.#options.limit) return this.#options.onDropped("queue-full", 1);
+    if (this.size >= this.#options.limit) return this.#options.onLost("queue-full", 1);
     this.#pack ??= new Pack(this.#spare);
     this.#spare = undefined;
     this.#pack.add(message);
@@ -57,12 +63,13 @@ export class ReadingQueue {
       (result) => {
         this.#underWay -= count;
         if (result.buffer.byteLength <= 4 * batchBytes) this.#spare = result.buffer;
+        this.#options.onWritten(count);
         this.#options.onStored(result.stored);
         for (const [reason, dropped] of Object.entries(result.dropped)) this.#options.onDropped(reason, dropped);
       },
       (error: unknown) => {
         this.#underWay -= count;
-        this.#options.onDropped(errorCode(error) === "OVERLOAD" ? "full" : "failed", count);
+        this.#options.onLost(errorCode(error) === "OVERLOAD" ? "full" : "failed", count);
         this.#options.onError(error);
       },
     );

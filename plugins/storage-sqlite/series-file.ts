@@ -2,9 +2,14 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { Connection } from "./connection.ts";
 import { checkpoint, openDatabaseFile, usedBytes, type ConnectionOptions } from "./database-file.ts";
 import { entryFrom, entryJson, entryReceived, entrySize, entryTime, entryTopic } from "./entry-layout.ts";
+import type { Finding } from "./finding.ts";
+import { openOrSalvage, requestSalvage } from "./open-or-salvage.ts";
 import { presenceDevice } from "./presence.ts";
 import { readReadings, type Reading } from "./readings.ts";
 import { seriesSchema } from "./schema-version.ts";
+import { isSeries, salvageSeries } from "./series-salvage.ts";
+import { stampOf } from "./set-aside.ts";
+import { toOpeningError } from "./sqlite-error.ts";
 
 /** What became of a batch of messages. */
 export interface IngestResult {
@@ -20,6 +25,22 @@ export interface SeriesRetentionStep {
   readonly bytes: number;
   /** Whether there is more to remove now. */
   readonly more: boolean;
+}
+
+/** How the file of series is opened. */
+export interface SeriesFileOptions extends ConnectionOptions {
+  /** Device and tag pairs that it takes. */
+  readonly maxSeries: number;
+  /** Now, ms since the Unix epoch: stands in the names of what is set aside. */
+  readonly now: number;
+  /** Called now and then while a damaged file is salvaged. */
+  readonly onProgress?: (() => void) | undefined;
+}
+
+/** A file of series that is open, and what was found wrong with it. */
+export interface OpenedSeries {
+  readonly series: SeriesFile;
+  readonly findings: readonly Finding[];
 }
 
 interface Series {
@@ -44,6 +65,7 @@ const stepPoints = 10_000;
 
 /** The file of series and devices, on the thread that owns it. Written without waiting for the disk: nothing here was acknowledged to anybody. */
 export class SeriesFile {
+  readonly #path: string;
   readonly #connection: Connection<Statements>;
   readonly #maxSeries: number;
   #known = new Map<string, Series>();
@@ -52,15 +74,26 @@ export class SeriesFile {
   #retainAt = 0;
 
   /**
-   * Opens or makes the file. `maxSeries`: device and tag pairs it takes; more are dropped and counted.
-   * @throws {StorageFault} as `openDatabaseFile`.
+   * Opens or makes the file; a damaged one is set aside, and what can be read of it copied.
+   * @throws {StorageFault} as `openDatabaseFile`, but for DAMAGED.
    */
-  static async open(path: string, options: ConnectionOptions & { readonly maxSeries: number }): Promise<SeriesFile> {
+  static async open(path: string, options: SeriesFileOptions): Promise<OpenedSeries> {
     const migrations = async () => (await import("./migrations.ts")).seriesMigrations;
-    return new SeriesFile(path, options, await openDatabaseFile(path, seriesSchema, migrations, options));
+    const open = async (): Promise<SeriesFile> => {
+      const database = await openDatabaseFile(path, seriesSchema, migrations, { ...options, isOurs: isSeries });
+      try {
+        return new SeriesFile(path, options, database);
+      } catch (error) {
+        database.close();
+        throw toOpeningError(error, `open "${path}"`);
+      }
+    };
+    const { opened, findings } = await openOrSalvage(path, { open, salvage: () => salvageSeries(path, options, { stamp: stampOf(options.now), onProgress: options.onProgress ?? (() => {}) }) });
+    return { series: opened, findings };
   }
 
-  private constructor(path: string, options: ConnectionOptions & { readonly maxSeries: number }, database: DatabaseSync) {
+  private constructor(path: string, options: SeriesFileOptions, database: DatabaseSync) {
+    this.#path = path;
     this.#connection = new Connection(database, { path, ...options, prepare });
     this.#maxSeries = options.maxSeries;
     this.#count = database.prepare("select count(*) as count from series").get()!["count"] as number;
@@ -149,6 +182,11 @@ export class SeriesFile {
       }
     });
     return { removed, bytes: usedBytes(this.database), more: this.#retainAt !== 0 || removed > 0 };
+  }
+
+  /** Has the file salvaged when it is opened next. */
+  requestSalvage(): void {
+    requestSalvage(this.#path);
   }
 
   /** Moves everything into the one file and closes it. */

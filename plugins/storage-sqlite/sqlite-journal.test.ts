@@ -16,6 +16,14 @@ for (const durability of ["full", "normal"] as const) {
         storage = await open();
         return storage.journal;
       },
+      async crash() {
+        await storage.terminate();
+        storage = await open();
+        return storage.journal;
+      },
+      async retain() {
+        while ((await storage.retain({ journal: { before: Number.MAX_SAFE_INTEGER, size: 1e12, maxSize: 1e12 }, series: { before: 0, size: 1e12 } })).more);
+      },
       async close() {
         await storage.close();
         rmSync(folder, { recursive: true });

@@ -1,7 +1,8 @@
-import type { Counter, Entry, Envelope, Journal, ReadPage, ReadQuery } from "@busbar/core";
+import { BusbarError, type Counter, type Entry, type Envelope, type Journal, type ReadPage, type ReadQuery } from "@busbar/core";
 import { Pack, unpackEntries } from "./entry-codec.ts";
+import type { Finding } from "./finding.ts";
 import type { Bounds } from "./journal-file.ts";
-import { topicExpression } from "./topic-expression.ts";
+import { topicExpression, typesOf } from "./topic-expression.ts";
 import type { WorkerClient } from "./worker-client.ts";
 
 /** What the journal counts. */
@@ -18,13 +19,17 @@ export class SqliteJournal implements Journal {
   readonly epoch: string;
   readonly #worker: WorkerClient;
   readonly #counters: JournalCounters | undefined;
+  readonly #onFinding: ((finding: Finding) => void) | undefined;
+  /** Ends of the ranges that readers have met and that are reported. */
+  readonly #damaged = new Set<number>();
   #bounds: Bounds;
   /** The buffer of the last batch, to be filled again. */
   #spare: ArrayBuffer | undefined;
 
-  constructor(worker: WorkerClient, opened: { readonly epoch: string; readonly bounds: Bounds }, counters?: JournalCounters) {
+  constructor(worker: WorkerClient, opened: { readonly epoch: string; readonly bounds: Bounds }, options: { readonly counters?: JournalCounters | undefined; readonly onFinding?: ((finding: Finding) => void) | undefined } = {}) {
     this.#worker = worker;
-    this.#counters = counters;
+    this.#counters = options.counters;
+    this.#onFinding = options.onFinding;
     this.epoch = opened.epoch;
     this.#bounds = opened.bounds;
   }
@@ -65,8 +70,21 @@ export class SqliteJournal implements Journal {
     const { after, limit, pattern, since, until } = query;
     if (!Number.isInteger(after)) throw new RangeError(`Cannot read after ${after}: an offset is a whole number`);
     if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) throw new RangeError(`Cannot read ${limit} entries: a page has 1 to 10000`);
-    const page = await this.#worker.call("read", { after, limit, topics: pattern === undefined ? undefined : topicExpression(pattern), since, until });
-    return { entries: unpackEntries(page.buffer), until: page.until };
+    try {
+      const page = await this.#worker.call("read", { after, limit, topics: pattern === undefined ? undefined : topicExpression(pattern), types: pattern === undefined ? undefined : typesOf(pattern), since, until });
+      return { entries: unpackEntries(page.buffer), until: page.until };
+    } catch (error) {
+      if (error instanceof BusbarError && error.code === "DAMAGED") this.#report(after, error);
+      throw error;
+    }
+  }
+
+  /** Each damaged range is reported by the first reader that meets it. */
+  #report(after: number, { resumeAfter = after, message }: BusbarError): void {
+    if (this.#damaged.has(resumeAfter)) return;
+    if (this.#damaged.size >= 10_000) this.#damaged.clear();
+    this.#damaged.add(resumeAfter);
+    this.#onFinding?.({ reason: "damaged-block", kind: "journal", lost: resumeAfter - after, message });
   }
 
   async retained(): Promise<readonly Entry[]> {
@@ -75,6 +93,10 @@ export class SqliteJournal implements Journal {
 
   async cursor(name: string): Promise<number | undefined> {
     return await this.#worker.call("cursor", name);
+  }
+
+  async cursors(): Promise<ReadonlyMap<string, number>> {
+    return await this.#worker.call("cursors", null);
   }
 
   async moveCursor(name: string, offset: number): Promise<void> {

@@ -151,8 +151,9 @@ test("retain() removes old points by age and the oldest of all series by size", 
 
 test("queue drops what it has no room for and series beyond their limit, and counts both", async (context) => {
   const dropped: Record<string, number> = {};
+  const drop = (reason: string, count: number): void => void (dropped[reason] = (dropped[reason] ?? 0) + count);
   let stored = 0;
-  const { queue, store } = await temporaryStorage(context, { maxSeries: 3, queue: { batch: 10, limit: 25, onStored: (count) => (stored += count), onDropped: (reason, count) => (dropped[reason] = (dropped[reason] ?? 0) + count) } });
+  const { queue, store } = await temporaryStorage(context, { maxSeries: 3, queue: { batch: 10, limit: 25, onStored: (count) => (stored += count), onDropped: drop, onLost: drop } });
   for (let at = 0; at < 40; at++) queue.add(status("d", start + at, { t: at }));
   await store.device("d");
   assert.deepEqual([stored, dropped], [25, { "queue-full": 15 }]);
@@ -164,8 +165,9 @@ test("queue drops what it has no room for and series beyond their limit, and cou
 
 test("queue counts what a full file refuses and reports it", async (context) => {
   const dropped: Record<string, number> = {};
+  const drop = (reason: string, count: number): void => void (dropped[reason] = (dropped[reason] ?? 0) + count);
   const errors: unknown[] = [];
-  const { queue, store } = await temporaryStorage(context, { seriesLimit: 200_000, queue: { batch: 500, limit: 1e5, onDropped: (reason, count) => (dropped[reason] = (dropped[reason] ?? 0) + count), onError: (error) => errors.push(error) } });
+  const { queue, store } = await temporaryStorage(context, { seriesLimit: 200_000, queue: { batch: 500, limit: 1e5, onDropped: drop, onLost: drop, onError: (error) => errors.push(error) } });
   for (let at = 0; at < 20_000; at++) queue.add(status("d", start + at, { t: at }));
   const { points } = await store.series({ device: "d", tag: "t", ...always, points: 100_000 });
   assert.ok(points.length >= 4000 && points.length < 20_000, `${points.length}`);

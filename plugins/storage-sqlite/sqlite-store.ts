@@ -1,4 +1,4 @@
-import type { DeviceRecord, Entry, MessagePage, SeriesPoint, Store } from "@busbar/core";
+import { BusbarError, type DeviceRecord, type Entry, type MessagePage, type ReadPage, type SeriesPoint, type Store } from "@busbar/core";
 import type { ReadingQueue } from "./reading-queue.ts";
 import type { SqliteJournal } from "./sqlite-journal.ts";
 import type { WorkerClient } from "./worker-client.ts";
@@ -23,11 +23,21 @@ export class SqliteStore implements Store {
     let after = cursor === undefined ? 0 : Number(cursor);
     for (;;) {
       after = Math.max(after, this.#journal.bounds().first - 1); // history begins at what retention left
-      const page = await this.#journal.readWithin({ after, limit: limit - found.length, pattern: topic, since, until });
+      const page = await this.#page({ after, limit: limit - found.length, pattern: topic, since, until });
       found.push(...page.entries);
       after = page.until;
       if (after >= this.#journal.bounds().last) return { entries: found };
       if (found.length === limit) return { entries: found, next: String(after) };
+    }
+  }
+
+  /** History is what is left: what is damaged was reported, and is passed over. */
+  async #page(query: Parameters<SqliteJournal["readWithin"]>[0]): Promise<ReadPage> {
+    try {
+      return await this.#journal.readWithin(query);
+    } catch (error) {
+      if (error instanceof BusbarError && error.code === "DAMAGED" && error.resumeAfter !== undefined) return { entries: [], until: error.resumeAfter };
+      throw error;
     }
   }
 

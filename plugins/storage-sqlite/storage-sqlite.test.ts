@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import * as v from "valibot";
-import { definePlugin, JournalPort, StorePort, type Bus, type Journal, type Store } from "@busbar/core";
+import { BusbarError, definePlugin, JournalPort, StorePort, type Bus, type Journal, type Store } from "@busbar/core";
 import { fakeClock, testPlugin, type TestGateway, type TestPluginOptions } from "@busbar/core/testkit";
 import plugin, { config } from "./mod.ts";
+import { blocksOfPage } from "./journal-pages.ts";
+import { PageReader } from "./page-reader.ts";
 import { temporaryFolder } from "./temporary-storage.ts";
 
 interface Running {
@@ -86,7 +88,7 @@ test("plugin writes readings by time and removes what is too old by its clock", 
   const delivery = bus.deliver({ type: "status", from: "plc", qos: 1, payload: { a: 2 } });
   await clock.advance(10);
   const { offset } = await delivery;
-  assert.equal(gateway.metric("busbar_storage_queue_messages"), 2);
+  assert.equal(gateway.metric("busbar_storage_readings_waiting"), 2);
   await clock.advance(1000);
   await until(() => gateway.metric("busbar_storage_readings_stored_total") === 2);
   await clock.advance(3_500_000);
@@ -106,6 +108,50 @@ test("plugin whose database thread dies is started anew and goes on with what wa
   const after = await bus.deliver({ type: "event", from: "plc", qos: 1, payload: "after" });
   assert.ok(after.offset > before.offset);
   assert.deepEqual((await journal.read({ after: before.offset - 1, limit: 10, pattern: "event/plc" })).entries.map((entry) => entry.message.payload), ["before", "after"]);
+});
+
+test("plugin whose file is damaged starts all the same, and says what is lost", async (context) => {
+  const cwd = temporaryFolder(context);
+  const first = await start(context, cwd);
+  for (let at = 0; at < 150; at++) await first.bus.deliver({ type: "event", from: "plc", qos: 1, payload: { at, filler: "x".repeat(1500) } });
+  const { epoch } = first.journal;
+  const { last } = first.journal.bounds();
+  await first.gateway.stop();
+  const file = join(cwd, "data", "busbar.db");
+  const bytes = readFileSync(file);
+  const reader = new PageReader(file);
+  let spoiled = 0;
+  for (let page = 2; page <= reader.count; page++) {
+    for (const block of blocksOfPage((number) => reader.page(number), page, epoch)) {
+      if (block.first > 30 || block.last < 30) continue;
+      bytes.fill(0xa5, (page - 1) * 4096, page * 4096); // every page on which a copy of offset 30 begins
+      spoiled++;
+    }
+  }
+  reader.close();
+  assert.ok(spoiled > 0);
+  writeFileSync(file, bytes);
+
+  const { gateway, bus, journal } = await start(context, cwd);
+  const readAllOf = async (): Promise<number> => {
+    let count = 0;
+    for (let after = journal.bounds().first - 1; after < last; ) {
+      try {
+        const page = await journal.read({ after, limit: 1000 });
+        count += page.entries.filter(({ offset }) => offset <= last).length;
+        after = page.until;
+      } catch (error) {
+        if (!(error instanceof BusbarError) || error.resumeAfter === undefined) throw error;
+        after = error.resumeAfter;
+      }
+    }
+    return count;
+  };
+  assert.equal(journal.epoch, epoch);
+  const count = await readAllOf();
+  assert.ok(count > 0 && count < last, `${count} of ${last}`);
+  assert.equal(gateway.metric('busbar_storage_lost_total{reason="damaged-file"}'), last - count);
+  assert.ok((await bus.deliver({ type: "event", from: "plc", qos: 1, payload: "after" })).offset > last);
 });
 
 test("plugin refuses to start on a file that is no database", async (context) => {
@@ -130,4 +176,28 @@ test("config has a default, limits and a description for every field", () => {
   }
   const describe = (schema: { readonly entries: Readonly<Record<string, v.GenericSchema>> }): (string | undefined)[] => Object.values(schema.entries).map((field) => v.getDescription(field));
   assert.ok(describe(config).every(Boolean));
+});
+
+test("plugin shows how far a reader is behind that is gone, and warns once a day when the journal outgrows its size for it", async (context) => {
+  const clock = fakeClock(Date.now());
+  const { gateway, bus, journal } = await start(context, temporaryFolder(context), { journal: { size: "1MiB", maxSize: "64MiB" }, retentionInterval: "10s" }, { clock });
+  await journal.moveCursor("gone/main", 1);
+  await journal.moveCursor("gone/main!alarms", 0);
+  const warnings = () => gateway.log.filter(({ message }) => message.includes("larger than its size"));
+  const round = async (done: () => boolean): Promise<void> => await until(async () => (await clock.advance(10_000), done()));
+  await round(() => gateway.metric('busbar_storage_cursor_behind{reader="gone/main"}') === journal.bounds().last);
+  assert.equal(warnings().length, 0);
+  for (let at = 0; at < 20; at++) await bus.deliver({ type: "status", from: "plc", qos: 1, payload: "x".repeat(100_000) });
+  await round(() => warnings().length === 1);
+  assert.deepEqual([warnings()[0]!.fields["reader"], warnings()[0]!.fields["behind"]], ["gone/main", journal.bounds().last]);
+  const bytes = gateway.metric("busbar_storage_journal_bytes");
+  assert.ok(bytes > 2_000_000, `${bytes}`);
+  for (let again = 0; again < 20; again++) await clock.advance(10_000);
+  assert.equal(warnings().length, 1);
+  await clock.advance(86_400_000);
+  await round(() => warnings().length === 2);
+  await journal.dropCursor("gone/main");
+  await journal.dropCursor("gone/main!alarms");
+  await round(() => gateway.metric("busbar_storage_journal_bytes") <= 1_048_576 && gateway.metric("busbar_storage_cursor_behind") === 0);
+  assert.equal(warnings().length, 2);
 });

@@ -1,5 +1,6 @@
-import { covers, definePlugin, errorText, JournalPort, StorePort } from "@busbar/core";
+import { covers, definePlugin, errorText, JournalPort, StorePort, type Envelope } from "@busbar/core";
 import { config } from "./config.ts";
+import { CursorWatch } from "./cursor-watch.ts";
 import { presenceDevice } from "./presence.ts";
 import { openStorage } from "./storage.ts";
 
@@ -15,6 +16,8 @@ export const storageSqlite = definePlugin({
   async setup(ctx) {
     const { config: settings, metrics, clock, log } = ctx;
     const stored = metrics.counter("busbar_storage_readings_stored_total", "Readings stored");
+    const entered = metrics.counter("busbar_storage_readings_entered_total", "Messages with readings that came to be stored");
+    const written = metrics.counter("busbar_storage_readings_settled_total", "Messages with readings that were written; those dropped are in busbar_dropped_total", { fate: "written" });
     const eighth = (bytes: number): number => bytes + Math.floor(bytes / 8);
     const storage = await openStorage({
       file: ctx.path(settings.file),
@@ -30,26 +33,45 @@ export const storageSqlite = definePlugin({
       queue: {
         limit: settings.queue,
         onStored: (count) => void (stored.value += count),
-        onDropped: (reason, count) => void (metrics.counter("busbar_storage_readings_dropped_total", "Readings, or whole messages, that were not stored", { reason }).value += count),
+        onDropped: (reason, count) => void (metrics.counter("busbar_storage_readings_dropped_total", "Readings that were not stored", { reason }).value += count),
+        onWritten: (count) => void (written.value += count),
+        onLost: (reason, count) => void (metrics.counter("busbar_dropped_total", "Dropped, by reason: messages, deliveries to subscribers, deliveries to peers", { of: "storage_readings", reason }).value += count),
         onError: (error) => log.error("cannot store readings", { error: errorText(error) }),
+      },
+      now: () => clock.now(),
+      onProgress: () => ctx.progress(),
+      onFinding: ({ reason, kind, lost, message, keptAs }) => {
+        metrics.counter("busbar_storage_lost_total", "Messages of the journal that were acknowledged and are damaged or gone", { reason }).value += lost;
+        log.error(message, { reason, kind, lost, ...(keptAs === undefined ? {} : { keptAs }) });
       },
       onCrash: (error) => ctx.fail(error),
     });
     ctx.defer(() => storage.close());
 
+    const store = (message: Envelope): void => {
+      entered.value++;
+      storage.queue.add(message);
+    };
     for (const pattern of settings.readings) {
       if (settings.readings.some((other) => other !== pattern && covers(other, pattern))) continue; // or a message would be stored twice
-      const subscription = ctx.bus.subscribe(pattern, (message) => storage.queue.add(message));
+      const subscription = ctx.bus.subscribe(pattern, store);
       ctx.defer(() => subscription.close());
     }
     const presence = ctx.bus.subscribe("event/#", (message) => {
-      if (presenceDevice(message.topic) !== undefined) storage.queue.add(message);
+      if (presenceDevice(message.topic) !== undefined) store(message);
     });
     ctx.defer(() => presence.close());
     ctx.defer(clock.every(settings.flushInterval, () => storage.queue.flush()));
 
     let sizes = { journalBytes: 0, seriesBytes: 0 };
     const forced = metrics.counter("busbar_storage_journal_forced_total", "Messages removed by the size limit that a durable reader had not passed");
+    const watch = new CursorWatch({ metrics, log, clock, size: settings.journal.size, last: () => storage.journal.bounds().last });
+    ctx.defer(() => watch.close());
+    let said = false;
+    const ackFailed = (error: string): void => {
+      if (!said) log.warn("what is acknowledged cannot be written beside the journal: a later loss may not be noticed", { error });
+      said = true;
+    };
     const retain = async (signal: AbortSignal): Promise<void> => {
       for (let step = 0; step < maxSteps && !signal.aborted; step++) {
         const now = clock.now();
@@ -59,13 +81,15 @@ export const storageSqlite = definePlugin({
         });
         sizes = report;
         forced.value += report.journalForced;
-        if (report.journalForced > 0) log.warn("the journal is over its size limit: messages that a durable reader still needs were removed", { messages: report.journalForced, maxSize: settings.journal.maxSize });
+        if (report.journalForced > 0) log.warn("the journal is over its size limit: messages that durable readers still need were removed", { messages: report.journalForced, readers: report.journalReaders, maxSize: settings.journal.maxSize });
+        if (report.ackError !== undefined) ackFailed(report.ackError);
         if (!report.more) return;
       }
     };
     ctx.run(async (signal) => {
       for (;;) {
         await retain(signal);
+        watch.look(await storage.journal.cursors(), sizes.journalBytes);
         await clock.sleep(settings.retentionInterval, signal);
       }
     });
@@ -74,7 +98,7 @@ export const storageSqlite = definePlugin({
     metrics.gauge("busbar_storage_journal_bytes", "Bytes in use in the journal's file", () => sizes.journalBytes);
     metrics.gauge("busbar_storage_series_bytes", "Bytes in use in the file of the series", () => sizes.seriesBytes);
     metrics.gauge("busbar_storage_journal_entries", "Messages in the journal", () => journal.bounds().last - journal.bounds().first + 1);
-    metrics.gauge("busbar_storage_queue_messages", "Messages with readings that wait for the database", () => storage.queue.size);
+    metrics.gauge("busbar_storage_readings_waiting", "Messages with readings that wait for the database", () => storage.queue.size);
     return { journal, store: storage.store };
   },
 });

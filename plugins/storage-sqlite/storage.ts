@@ -1,6 +1,7 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
 import { BusbarError } from "@busbar/core";
+import type { Finding } from "./finding.ts";
 import type { JournalRetention } from "./journal-retention.ts";
 import { ReadingQueue, type ReadingQueueOptions } from "./reading-queue.ts";
 import { SqliteJournal, type JournalCounters } from "./sqlite-journal.ts";
@@ -19,8 +20,16 @@ export interface StorageOptions {
   readonly seriesLimit?: number;
   /** Device and tag pairs; more are dropped. Default 100,000. */
   readonly maxSeries?: number;
+  /** Bytes appended to the journal between two checkpoints. Default 8 MiB. */
+  readonly checkpointBytes?: number;
   readonly queue?: Partial<ReadingQueueOptions>;
   readonly counters?: JournalCounters;
+  /** Called at the opening for everything that was found wrong with the files, and later for entries that are found not to be as they were written. */
+  readonly onFinding?: (finding: Finding) => void;
+  /** Called now and then while a damaged file is salvaged: that takes some seconds for each GiB. */
+  readonly onProgress?: () => void;
+  /** Tells the time for the names of what is set aside, ms since the Unix epoch. Default: the system's. */
+  readonly now?: () => number;
   /** Called when the database's thread ends by itself; the storage is then of no use any more. */
   readonly onCrash?: (error: BusbarError) => void;
 }
@@ -33,6 +42,8 @@ export interface Storage {
   readonly queue: ReadingQueue;
   /** One step of retention of both files. */
   retain(limits: { readonly journal: JournalRetention; readonly series: { readonly before: number; readonly size: number } }): Promise<RetentionReport>;
+  /** Ends the thread as it is, in the midst of whatever it does: what is not acknowledged then may be there or not. */
+  terminate(): Promise<void>;
   /** Stores what waits and closes both files. Closing twice does nothing. */
   close(): Promise<void>;
 }
@@ -42,9 +53,13 @@ export interface RetentionReport {
   readonly journalRemoved: number;
   /** Of these, entries that a cursor had not passed. */
   readonly journalForced: number;
+  /** How many of these each reader lost, by its name. */
+  readonly journalReaders: Readonly<Record<string, number>>;
   readonly journalBytes: number;
   readonly seriesRemoved: number;
   readonly seriesBytes: number;
+  /** Why the file that says what is acknowledged cannot be written, once it could not. */
+  readonly ackError: string | undefined;
   /** Whether there is more to remove now. */
   readonly more: boolean;
 }
@@ -56,7 +71,7 @@ const gibibyte = 1024 ** 3;
 
 /**
  * Opens or makes a storage on a thread of its own.
- * @throws {BusbarError} IO, not retryable, for a file that is no database, damaged, of a newer schema or not ours: it stays as it is. UNAVAILABLE when somebody else has it open.
+ * @throws {BusbarError} IO, not retryable, for a file that is no database, of a newer schema or not ours: it stays as it is. UNAVAILABLE when somebody else has it open.
  */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const file = realFile(options.file);
@@ -65,7 +80,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const worker = new WorkerClient((error) => {
     openHere.delete(file);
     options.onCrash?.(error);
-  });
+  }, options.onProgress);
   try {
     const opened = await worker.call("open", {
       file,
@@ -74,10 +89,13 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       journalLimit: options.journalLimit ?? 8 * gibibyte,
       seriesLimit: options.seriesLimit ?? 8 * gibibyte,
       maxSeries: options.maxSeries ?? 100_000,
+      checkpointBytes: options.checkpointBytes,
+      now: (options.now ?? Date.now)(),
     });
-    const journal = new SqliteJournal(worker, opened, options.counters);
+    for (const finding of opened.findings) options.onFinding?.(finding);
+    const journal = new SqliteJournal(worker, opened, { counters: options.counters, onFinding: options.onFinding });
     const ignore = (): void => {};
-    const queue = new ReadingQueue(worker, { batch: 1000, limit: 50_000, onStored: ignore, onDropped: ignore, onError: ignore, ...options.queue });
+    const queue = new ReadingQueue(worker, { batch: 1000, limit: 50_000, onStored: ignore, onDropped: ignore, onWritten: ignore, onLost: ignore, onError: ignore, ...options.queue });
     return {
       journal,
       store: new SqliteStore(worker, journal, queue),
@@ -86,7 +104,11 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
         const step = await worker.call("retainJournal", limits.journal);
         journal.setBounds(step.bounds);
         const series = await worker.call("retainSeries", limits.series);
-        return { journalRemoved: step.removed, journalForced: step.forced, journalBytes: step.bytes, seriesRemoved: series.removed, seriesBytes: series.bytes, more: step.more || series.more };
+        return { journalRemoved: step.removed, journalForced: step.forced, journalReaders: step.readers, journalBytes: step.bytes, ackError: step.ackError, seriesRemoved: series.removed, seriesBytes: series.bytes, more: step.more || series.more };
+      },
+      async terminate() {
+        await worker.terminate();
+        openHere.delete(file);
       },
       async close() {
         queue.flush();

@@ -12,12 +12,14 @@ export class WorkerClient {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #onCrash: (error: BusbarError) => void;
+  readonly #onProgress: (() => void) | undefined;
   #next = 0;
   #ended: BusbarError | undefined;
 
-  /** `onCrash` is called once when the thread ends without having been asked to. */
-  constructor(onCrash: (error: BusbarError) => void) {
+  /** `onCrash` is called once when the thread ends without having been asked to, `onProgress` now and then while a damaged file is salvaged. */
+  constructor(onCrash: (error: BusbarError) => void, onProgress?: () => void) {
     this.#onCrash = onCrash;
+    this.#onProgress = onProgress;
     const url = import.meta.url;
     this.#worker = new Worker(new URL(`./worker${url.slice(url.lastIndexOf("."))}`, url)); // .ts here, .js when published
     this.#worker.on("message", (reply: WorkerReply) => this.#settle(reply));
@@ -55,10 +57,11 @@ export class WorkerClient {
   }
 
   #settle(reply: WorkerReply): void {
+    if ("progress" in reply) return this.#onProgress?.();
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (reply.ok) waiting?.resolve(reply.result);
-    else waiting?.reject(new BusbarError(reply.code, reply.message, { retryable: reply.retryable }));
+    else waiting?.reject(new BusbarError(reply.code, reply.message, { retryable: reply.retryable, resumeAfter: reply.resumeAfter }));
   }
 
   #crash(error: unknown): void {

@@ -1,5 +1,6 @@
 import type { ErrorCode, DeviceRecord, SeriesPoint } from "@busbar/core";
 import type { BlockQuery, PackedPage } from "./block-reader.ts";
+import type { Finding } from "./finding.ts";
 import type { Bounds, JournalRetentionStep } from "./journal-file.ts";
 import type { JournalRetention } from "./journal-retention.ts";
 import type { IngestResult, SeriesRetentionStep } from "./series-file.ts";
@@ -17,6 +18,10 @@ export interface WorkerOptions {
   /** Bytes beyond which the series take no more. */
   readonly seriesLimit: number;
   readonly maxSeries: number;
+  /** Bytes between two checkpoints of the journal; undefined = 8 MiB. */
+  readonly checkpointBytes: number | undefined;
+  /** Now, ms since the Unix epoch. */
+  readonly now: number;
 }
 
 /** Packed messages: the first `length` bytes of `buffer`, which travels and is not copied. FACTS T3: Deno is slow with a Uint8Array. */
@@ -27,14 +32,15 @@ export interface PackedBatch {
 
 /** Everything the worker does: argument and result of each call. */
 export interface WorkerCalls {
-  open: { argument: WorkerOptions; result: { readonly epoch: string; readonly bounds: Bounds } };
+  open: { argument: WorkerOptions; result: { readonly epoch: string; readonly bounds: Bounds; readonly findings: readonly Finding[] } };
   append: { argument: PackedBatch; result: { readonly first: number; readonly bounds: Bounds; readonly buffer: ArrayBuffer } };
   read: { argument: BlockQuery; result: PackedPage };
   retained: { argument: null; result: PackedPage };
   cursor: { argument: string; result: number | undefined };
+  cursors: { argument: null; result: ReadonlyMap<string, number> };
   moveCursor: { argument: { readonly name: string; readonly offset: number }; result: null };
   dropCursor: { argument: string; result: null };
-  retainJournal: { argument: JournalRetention; result: JournalRetentionStep };
+  retainJournal: { argument: JournalRetention; result: JournalRetentionStep & { readonly ackError: string | undefined } };
   ingest: { argument: PackedBatch; result: IngestResult & { readonly buffer: ArrayBuffer } };
   series: { argument: SeriesRequest; result: { points: SeriesPoint[]; unit?: string } };
   devices: { argument: { readonly after?: string | undefined; readonly limit: number }; result: DeviceRecord[] };
@@ -46,7 +52,8 @@ export interface WorkerCalls {
 /** A call on its way to the worker. */
 export type WorkerRequest = { readonly [K in keyof WorkerCalls]: { readonly id: number; readonly call: K; readonly argument: WorkerCalls[K]["argument"] } }[keyof WorkerCalls];
 
-/** How it ended. */
+/** How it ended; or that the opening gets on. */
 export type WorkerReply =
+  | { readonly id: 0; readonly progress: true }
   | { readonly id: number; readonly ok: true; readonly result: unknown }
-  | { readonly id: number; readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly retryable: boolean };
+  | { readonly id: number; readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly retryable: boolean; readonly resumeAfter: number | undefined };

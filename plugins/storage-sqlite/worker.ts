@@ -1,6 +1,9 @@
 import { parentPort } from "node:worker_threads";
-import { JournalFile } from "./journal-file.ts";
+import type { JournalFile } from "./journal-file.ts";
+import { openJournal } from "./open-journal.ts";
+import { isDamaged } from "./open-or-salvage.ts";
 import { SeriesFile } from "./series-file.ts";
+import { toStorageError } from "./sqlite-error.ts";
 import { StorageFault } from "./storage-fault.ts";
 import type { SeriesQuery } from "./series-query.ts";
 import type { WorkerCalls, WorkerReply, WorkerRequest } from "./worker-protocol.ts";
@@ -15,22 +18,27 @@ let query: { readonly on: SeriesFile["database"]; readonly ask: SeriesQuery } | 
 
 const calls: { readonly [K in keyof WorkerCalls]: (argument: WorkerCalls[K]["argument"]) => WorkerCalls[K]["result"] | Promise<WorkerCalls[K]["result"]> } = {
   async open(options) {
-    journal = await JournalFile.open(options.file, { durability: options.durability, cacheKiB: 4096, maxBytes: options.journalLimit });
+    const { now, durability, checkpointBytes } = options;
+    const onProgress = (): void => port.postMessage({ id: 0, progress: true } satisfies WorkerReply);
+    const opened = await openJournal(options.file, { durability, cacheKiB: 4096, maxBytes: options.journalLimit, checkpointBytes, now, onProgress });
+    journal = opened.journal;
     try {
-      series = await SeriesFile.open(options.seriesFile, { durability: "normal", cacheKiB: 16_384, maxBytes: options.seriesLimit, maxSeries: options.maxSeries });
+      const other = await SeriesFile.open(options.seriesFile, { durability: "normal", cacheKiB: 16_384, maxBytes: options.seriesLimit, maxSeries: options.maxSeries, now, onProgress });
+      series = other.series;
+      return { epoch: journal.epoch, bounds: journal.bounds, findings: [...opened.findings, ...other.findings] };
     } catch (error) {
       journal.close();
       throw error;
     }
-    return { epoch: journal.epoch, bounds: journal.bounds };
   },
   append: ({ buffer, length }) => ({ first: journal.append(Buffer.from(buffer, 0, length)), bounds: journal.bounds, buffer }),
   read: (argument) => journal.read(argument),
   retained: () => journal.retained(),
   cursor: (name) => journal.cursor(name),
+  cursors: () => journal.cursors,
   moveCursor: ({ name, offset }) => (journal.moveCursor(name, offset), null),
   dropCursor: (name) => (journal.dropCursor(name), null),
-  retainJournal: (limits) => journal.retain(limits),
+  retainJournal: (limits) => ({ ...journal.retain(limits), ackError: journal.ackError }),
   ingest: ({ buffer, length }) => ({ ...series.ingest(Buffer.from(buffer, 0, length)), buffer }),
   series: async (request) => (await queries()).series(request, pause),
   devices: async (request) => (await queries()).devices(request),
@@ -45,6 +53,9 @@ async function queries(): Promise<SeriesQuery> {
   if (query?.on !== series.database) query = { on: series.database, ask: new SeriesQuery(series.database) };
   return query.ask;
 }
+
+/** Which calls are about the file of series. */
+const seriesCalls: ReadonlySet<string> = new Set<keyof WorkerCalls>(["ingest", "series", "devices", "device", "retainSeries"]);
 
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -75,9 +86,14 @@ function answer(request: WorkerRequest, result: unknown): void {
   port.postMessage({ id: request.id, ok: true, result } satisfies WorkerReply, buffer);
 }
 
-function refuse(request: WorkerRequest, error: unknown): void {
+function refuse(request: WorkerRequest, thrown: unknown): void {
+  const error = toStorageError(thrown, request.call);
+  if (isDamaged(error)) {
+    if (request.call !== "open") (seriesCalls.has(request.call) ? series : journal).requestSalvage();
+    throw error; // nothing can be relied on any more: the plugin starts anew, and salvages
+  }
   if (!(error instanceof StorageFault)) throw error; // a fault of ours: the thread ends and the plugin starts anew
-  port.postMessage({ id: request.id, ok: false, code: error.code, message: causes(error), retryable: error.retryable } satisfies WorkerReply);
+  port.postMessage({ id: request.id, ok: false, code: error.code, message: causes(error), retryable: error.retryable, resumeAfter: error.resumeAfter } satisfies WorkerReply);
 }
 
 /** The message of an error and of each cause below it. */

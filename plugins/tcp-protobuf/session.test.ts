@@ -5,7 +5,7 @@ import { tcpProtobuf } from "./mod.ts";
 
 /** A gateway that listens on a real port, and a client that speaks size-delimited `busbar.v1.Frame`. */
 async function open(): Promise<SessionSubject> {
-  const gateway = await testPlugin(tcpProtobuf, { port: 0, authTimeout: "200ms" });
+  const gateway = await testPlugin(tcpProtobuf, { port: 0, authTimeout: "200ms", redeliver: "200ms" });
   const sockets = new Set<Socket>();
   return {
     gateway,

@@ -16,6 +16,9 @@ export interface ConnectionOptions {
 
 const binaryCodecs = { "iot-data": iotData, "user-inform": userInform } as const;
 
+/** Codes with which a peer leaves on purpose; 1005 stands for a close frame without one (RFC 6455 §7.4.1). */
+const goodbyes: ReadonlySet<number> = new Set([1000, 1001, 1005]);
+
 /** How `ws` says that a message is over the limit, and that its length is over 2^53. */
 const tooLarge: ReadonlySet<string> = new Set(["WS_ERR_UNSUPPORTED_MESSAGE_LENGTH", "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH"]);
 
@@ -53,6 +56,7 @@ export class Connection {
       binary: this.#proto,
       ...(this.#proto ? {} : { binaryCodec: bareBinary }),
       ...(credentials && { credentials }),
+      will: config.will,
       limits: config, // not a copy for each of ten thousand
     });
     const sign = (): void => void (this.#alive = true);
@@ -60,7 +64,7 @@ export class Connection {
     ws.on("ping", sign);
     ws.on("pong", sign);
     ws.on("error", (error: NodeJS.ErrnoException) => this.#broken(error));
-    ws.once("close", () => this.#session.ended());
+    ws.once("close", (code: number) => this.#session.ended(goodbyes.has(code)));
   }
 
   /** Takes what it sent while it waited for its place. */

@@ -54,3 +54,26 @@ test("websocket says what it serves: its address and how many are connected", as
   client.ws.close();
   await listener.until(() => listener.gateway.metric("busbar_websocket_connections") === 0, "nobody is connected");
 });
+
+test("websocket publishes the last will of a client that is gone, not of one that closes", async () => {
+  await using listener = await openListener();
+  const heard: unknown[] = [];
+  listener.gateway.bus.subscribe("event/+", ({ payload }) => void heard.push(payload));
+  const begin = async (payload: string) => {
+    const client = await listener.connect();
+    client.send({ type: "auth", deviceId: payload, token: payload, will: { type: "event", payload } });
+    await client.next("auth_response");
+    return client;
+  };
+  for (const code of [1000, 1001, undefined]) {
+    const client = await begin(`closes-with-${code}`);
+    client.ws.close(code);
+    await client.closed;
+  }
+  const last = await begin("is-cut-off");
+  const odd = await begin("closes-with-4000");
+  odd.ws.close(4000);
+  last.ws.terminate();
+  await listener.until(() => heard.length >= 2, "both were heard");
+  assert.deepEqual(heard.sort(), ["closes-with-4000", "is-cut-off"]);
+});

@@ -6,7 +6,7 @@ import { websocket } from "./mod.ts";
 
 /** A gateway that listens on a real port, and a client that speaks that subprotocol. */
 async function open(codec: CodecFactory): Promise<SessionSubject> {
-  const gateway = await testPlugin(websocket, { authTimeout: "200ms" }, { plugins: { http: [http, { port: 0 }] } });
+  const gateway = await testPlugin(websocket, { authTimeout: "200ms", redeliver: "200ms" }, { plugins: { http: [http, { port: 0 }] } });
   const clients = new Set<WebSocket>();
   return {
     gateway,

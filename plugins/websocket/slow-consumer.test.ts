@@ -32,7 +32,7 @@ test("websocket closes with 4008 a subscriber that does not read, having queued 
   const { gateway } = listener;
   const other = await (await listener.connect("other")).subscribe("status/#");
   const slow = await stalled(listener);
-  const dropped = 'busbar_dropped_total{reason="slow-consumer"}';
+  const dropped = 'busbar_dropped_total{of="peers",reason="slow-consumer"}';
   const sent = await publishUntil(listener, () => gateway.metric(dropped) > 0);
   const { buffered } = gateway.log.find(({ message }) => message === "connection ended: it does not read fast enough")!.fields as { buffered: number };
   assert.ok(buffered > buffer && buffered <= buffer + fill.length + 1000, `${buffered} bytes were queued`);
@@ -46,7 +46,7 @@ test("websocket with drop-newest drops and counts what a subscriber that does no
   await using listener = await openListener({ ...config, slowConsumer: "drop-newest" });
   const { gateway } = listener;
   const slow = await stalled(listener);
-  const dropped = (): number => gateway.metric('busbar_dropped_total{reason="slow-consumer"}');
+  const dropped = (): number => gateway.metric('busbar_dropped_total{of="peers",reason="slow-consumer"}');
   const sent = await publishUntil(listener, () => dropped() >= 20);
   slow.socket.resume();
   for (let count = 0; count < sent - dropped(); count++) assert.equal((await slow.json("status"))["payload"], fill);
@@ -76,7 +76,7 @@ test("websocket reads durable messages back from the journal for a subscriber th
     assert.ok((frame["offset"] as number) > offset);
     offset = frame["offset"] as number;
   }
-  assert.equal(gateway.metric('busbar_dropped_total{reason="slow-consumer"}'), 0);
+  assert.equal(gateway.metric('busbar_dropped_total{of="peers",reason="slow-consumer"}'), 0);
 });
 
 test("websocket replays a long history of large messages to a subscriber without taking it for a slow one", async () => {
@@ -104,4 +104,31 @@ test("websocket answers a flood of pings from a peer that never reads with a bou
   const pings = Buffer.concat(Array.from({ length: 500 }, () => rawFrame(9, new Uint8Array(125))));
   void slow.flood(pings);
   await listener.until(() => listener.gateway.metric("busbar_sessions") === 0, "the connection has ended");
+});
+
+test("websocket with overflow latest gives a subscriber that stalls the newest of each topic when it reads again", async () => {
+  await using listener = await openListener(config);
+  const { gateway } = listener;
+  const slow = await stalled(listener, { overflow: "latest" });
+  const dropped = (): number => gateway.metric('busbar_dropped_total{of="peers",reason="latest"}');
+  const sent = await publishUntil(listener, () => dropped() >= 200, (n) => `d-${n % 10}`);
+  for (let n = 0; n < 10; n++) gateway.bus.publish({ type: "status", from: `d-${n}`, payload: "newest" });
+  slow.socket.resume();
+  const last = new Map<unknown, unknown>();
+  for (let count = 0; count < sent + 10 - dropped(); count++) {
+    const frame = await slow.json("status");
+    last.set(frame["from"], frame["payload"]);
+  }
+  assert.deepEqual([...last.values()], Array.from({ length: 10 }, () => "newest"));
+  gateway.bus.publish({ type: "status", from: "d-1", payload: "after" });
+  assert.equal((await slow.json("status"))["payload"], "after");
+});
+
+test("websocket hands a subscriber more retained values than its buffer holds", async () => {
+  await using listener = await openListener({ buffer: "64KiB" });
+  const { gateway } = listener;
+  const total = 300; // 2.4 MB
+  for (let n = 0; n < total; n++) gateway.bus.publish({ type: "status", from: `d-${n}`, payload: { n, fill }, retain: true });
+  const client = await (await listener.connect("app")).subscribe("status/#");
+  for (let n = 0; n < total; n++) assert.equal(((await client.next("status"))["payload"] as { n: number }).n, n);
 });

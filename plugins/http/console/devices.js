@@ -57,7 +57,7 @@ export class Devices {
   /**
    * Takes a status message. Returns its readings.
    *
-   * @param {import("./live.js").Message} message
+   * @param {import("./live.ts").Message} message
    */
   take(message) {
     const id = message.to === "server" ? message.from : message.to;

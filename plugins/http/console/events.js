@@ -1,7 +1,7 @@
 import { byId, create, perFrame } from "./dom.js";
 import { formatValue } from "./readings.js";
 
-/** @typedef {import("./live.js").Message} Message */
+/** @typedef {import("./live.ts").Message} Message */
 
 const shown = 60;
 const presenceSuffix = "/presence";

@@ -3,10 +3,10 @@ import { Chart } from "./chart.js";
 import { Devices } from "./devices.js";
 import { byId } from "./dom.js";
 import { Events, presenceOf } from "./events.js";
-import { Live } from "./live.js";
+import { Live } from "./live.ts";
 import { askForToken, endSession, openSession } from "./login.js";
 
-const topics = ["event/#", "status/#"];
+const topics = { "event/#": { resume: true }, "status/#": { resume: false } };
 
 let { token, message = "" } = await openSession();
 for (;;) {
@@ -35,7 +35,7 @@ async function run(token) {
   /** @type {Promise<string>} */
   const ended = new Promise((resolve) => (end = resolve));
 
-  /** @param {import("./live.js").Message} message */
+  /** @param {import("./live.ts").Message} message */
   const takeEvent = (message) => {
     const presence = presenceOf(message);
     if (presence?.device === "console") return; // that is us
@@ -95,7 +95,7 @@ async function run(token) {
 }
 
 /**
- * @param {import("./live.js").State | "signed-out"} state
+ * @param {import("./live.ts").State | "signed-out"} state
  * @param {number} [retryIn] milliseconds
  */
 function showState(state, retryIn = 0) {

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file busbar/v1/envelope.proto.
  */
 export const file_busbar_v1_envelope: GenFile = /*@__PURE__*/
-  fileDesc("ChhidXNiYXIvdjEvZW52ZWxvcGUucHJvdG8SCWJ1c2Jhci52MSLrAQoIRW52ZWxvcGUSCwoDdmVyGAEgASgJEg0KBW1zZ2lkGAIgASgJEhEKCXRpbWVzdGFtcBgDIAEoAxIMCgRmcm9tGAQgASgJEgoKAnRvGAUgASgJEgwKBHR5cGUYBiABKAkSDgoEanNvbhgHIAEoCUgAEg4KBGRhdGEYCCABKAxIABILCgNxb3MYCSABKA0SDgoGcmV0YWluGAogASgIEhMKBm9mZnNldBgLIAEoA0gBiAEBEhQKB2V4cGlyZXMYDCABKANIAogBAUIJCgdwYXlsb2FkQgkKB19vZmZzZXRCCgoIX2V4cGlyZXMiKAoEQXV0aBIRCglkZXZpY2VfaWQYASABKAkSDQoFdG9rZW4YAiABKAkiMQoMQXV0aFJlc3BvbnNlEg4KBnN0YXR1cxgBIAEoCRIRCgl0aW1lc3RhbXAYAiABKAMiKgoFQmF0Y2gSIQoEZGF0YRgBIAMoCzITLmJ1c2Jhci52MS5FbnZlbG9wZSJSCglTdWJzY3JpYmUSDQoFdG9waWMYASABKAkSCwoDcW9zGAIgASgNEhIKBXNpbmNlGAMgASgDSACIAQESCwoDcmVmGAQgASgJQggKBl9zaW5jZSJICgpTdWJzY3JpYmVkEg0KBXRvcGljGAEgASgJEgsKA3JlZhgCIAEoCRITCgZvZmZzZXQYAyABKANIAIgBAUIJCgdfb2Zmc2V0IikKC1Vuc3Vic2NyaWJlEg0KBXRvcGljGAEgASgJEgsKA3JlZhgCIAEoCSIqCgxVbnN1YnNjcmliZWQSDQoFdG9waWMYASABKAkSCwoDcmVmGAIgASgJIk8KA0FjaxINCgVtc2dpZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSDgoEanNvbhgDIAEoCUgAEg4KBGRhdGEYBCABKAxIAEIJCgdwYXlsb2FkIkIKBUVycm9yEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRINCgVtc2dpZBgDIAEoCRILCgNyZWYYBCABKAkiBgoEUGluZyIGCgRQb25nIusDCgVGcmFtZRIfCgRhdXRoGAEgASgLMg8uYnVzYmFyLnYxLkF1dGhIABIwCg1hdXRoX3Jlc3BvbnNlGAIgASgLMhcuYnVzYmFyLnYxLkF1dGhSZXNwb25zZUgAEicKCGVudmVsb3BlGAMgASgLMhMuYnVzYmFyLnYxLkVudmVsb3BlSAASIQoFYmF0Y2gYBCABKAsyEC5idXNiYXIudjEuQmF0Y2hIABIpCglzdWJzY3JpYmUYBSABKAsyFC5idXNiYXIudjEuU3Vic2NyaWJlSAASKwoKc3Vic2NyaWJlZBgGIAEoCzIVLmJ1c2Jhci52MS5TdWJzY3JpYmVkSAASLQoLdW5zdWJzY3JpYmUYByABKAsyFi5idXNiYXIudjEuVW5zdWJzY3JpYmVIABIvCgx1bnN1YnNjcmliZWQYCCABKAsyFy5idXNiYXIudjEuVW5zdWJzY3JpYmVkSAASHQoDYWNrGAkgASgLMg4uYnVzYmFyLnYxLkFja0gAEiEKBWVycm9yGAogASgLMhAuYnVzYmFyLnYxLkVycm9ySAASHwoEcGluZxgLIAEoCzIPLmJ1c2Jhci52MS5QaW5nSAASHwoEcG9uZxgMIAEoCzIPLmJ1c2Jhci52MS5Qb25nSABCBwoFZnJhbWViBnByb3RvMw");
+  fileDesc("ChhidXNiYXIvdjEvZW52ZWxvcGUucHJvdG8SCWJ1c2Jhci52MSKNAgoIRW52ZWxvcGUSCwoDdmVyGAEgASgJEg0KBW1zZ2lkGAIgASgJEhEKCXRpbWVzdGFtcBgDIAEoAxIMCgRmcm9tGAQgASgJEgoKAnRvGAUgASgJEgwKBHR5cGUYBiABKAkSDgoEanNvbhgHIAEoCUgAEg4KBGRhdGEYCCABKAxIABILCgNxb3MYCSABKA0SDgoGcmV0YWluGAogASgIEhMKBm9mZnNldBgLIAEoA0gBiAEBEhQKB2V4cGlyZXMYDCABKANIAogBARIUCgdyZXBsYWNlGA0gASgJSAOIAQFCCQoHcGF5bG9hZEIJCgdfb2Zmc2V0QgoKCF9leHBpcmVzQgoKCF9yZXBsYWNlIksKBEF1dGgSEQoJZGV2aWNlX2lkGAEgASgJEg0KBXRva2VuGAIgASgJEiEKBHdpbGwYAyABKAsyEy5idXNiYXIudjEuRW52ZWxvcGUiMQoMQXV0aFJlc3BvbnNlEg4KBnN0YXR1cxgBIAEoCRIRCgl0aW1lc3RhbXAYAiABKAMiKgoFQmF0Y2gSIQoEZGF0YRgBIAMoCzITLmJ1c2Jhci52MS5FbnZlbG9wZSKCAQoJU3Vic2NyaWJlEg0KBXRvcGljGAEgASgJEgsKA3FvcxgCIAEoDRISCgVzaW5jZRgDIAEoA0gAiAEBEgsKA3JlZhgEIAEoCRINCgVlcG9jaBgFIAEoCRIQCghvdmVyZmxvdxgGIAEoCRINCgVsaW1pdBgHIAEoDUIICgZfc2luY2UiVwoKU3Vic2NyaWJlZBINCgV0b3BpYxgBIAEoCRILCgNyZWYYAiABKAkSEwoGb2Zmc2V0GAMgASgDSACIAQESDQoFZXBvY2gYBCABKAlCCQoHX29mZnNldCIpCgtVbnN1YnNjcmliZRINCgV0b3BpYxgBIAEoCRILCgNyZWYYAiABKAkiKgoMVW5zdWJzY3JpYmVkEg0KBXRvcGljGAEgASgJEgsKA3JlZhgCIAEoCSJvCgNBY2sSDQoFbXNnaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEg4KBGpzb24YAyABKAlIABIOCgRkYXRhGAQgASgMSAASEwoGb2Zmc2V0GAUgASgDSAGIAQFCCQoHcGF5bG9hZEIJCgdfb2Zmc2V0InEKBUVycm9yEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRINCgVtc2dpZBgDIAEoCRILCgNyZWYYBCABKAkSEwoGb2xkZXN0GAUgASgDSACIAQESDQoFZXBvY2gYBiABKAlCCQoHX29sZGVzdCIGCgRQaW5nIgYKBFBvbmciDAoKRGlzY29ubmVjdCKYBAoFRnJhbWUSHwoEYXV0aBgBIAEoCzIPLmJ1c2Jhci52MS5BdXRoSAASMAoNYXV0aF9yZXNwb25zZRgCIAEoCzIXLmJ1c2Jhci52MS5BdXRoUmVzcG9uc2VIABInCghlbnZlbG9wZRgDIAEoCzITLmJ1c2Jhci52MS5FbnZlbG9wZUgAEiEKBWJhdGNoGAQgASgLMhAuYnVzYmFyLnYxLkJhdGNoSAASKQoJc3Vic2NyaWJlGAUgASgLMhQuYnVzYmFyLnYxLlN1YnNjcmliZUgAEisKCnN1YnNjcmliZWQYBiABKAsyFS5idXNiYXIudjEuU3Vic2NyaWJlZEgAEi0KC3Vuc3Vic2NyaWJlGAcgASgLMhYuYnVzYmFyLnYxLlVuc3Vic2NyaWJlSAASLwoMdW5zdWJzY3JpYmVkGAggASgLMhcuYnVzYmFyLnYxLlVuc3Vic2NyaWJlZEgAEh0KA2FjaxgJIAEoCzIOLmJ1c2Jhci52MS5BY2tIABIhCgVlcnJvchgKIAEoCzIQLmJ1c2Jhci52MS5FcnJvckgAEh8KBHBpbmcYCyABKAsyDy5idXNiYXIudjEuUGluZ0gAEh8KBHBvbmcYDCABKAsyDy5idXNiYXIudjEuUG9uZ0gAEisKCmRpc2Nvbm5lY3QYDSABKAsyFS5idXNiYXIudjEuRGlzY29ubmVjdEgAQgcKBWZyYW1lYgZwcm90bzM");
 
 /**
  * One message. A field left out has its default: ver "1.0", to "server", qos 0, retain false; msgid is minted and timestamp
@@ -100,6 +100,13 @@ export type Envelope = Message<"busbar.v1.Envelope"> & {
    * @generated from field: optional int64 expires = 12;
    */
   expires?: bigint | undefined;
+
+  /**
+   * Of a command, 1-64 bytes: a later one of the same `to` and `replace` takes its place as long as it has not been sent.
+   *
+   * @generated from field: optional string replace = 13;
+   */
+  replace?: string | undefined;
 };
 
 /**
@@ -122,6 +129,13 @@ export type Auth = Message<"busbar.v1.Auth"> & {
    * @generated from field: string token = 2;
    */
   token: string;
+
+  /**
+   * The last will: what is published in the sender's name when the connection ends without a disconnect.
+   *
+   * @generated from field: busbar.v1.Envelope will = 3;
+   */
+  will?: Envelope | undefined;
 };
 
 /**
@@ -199,6 +213,27 @@ export type Subscribe = Message<"busbar.v1.Subscribe"> & {
    * @generated from field: string ref = 4;
    */
   ref: string;
+
+  /**
+   * The journal that since is an offset of, as Subscribed named it; empty = whichever it is.
+   *
+   * @generated from field: string epoch = 5;
+   */
+  epoch: string;
+
+  /**
+   * What becomes of deliveries of qos 0 that the client does not read fast enough: "drop-oldest", "drop-newest", "latest", "disconnect"; empty = as the listener says.
+   *
+   * @generated from field: string overflow = 6;
+   */
+  overflow: string;
+
+  /**
+   * Deliveries that may wait before that, 1-100,000; 0 = as the listener says.
+   *
+   * @generated from field: uint32 limit = 7;
+   */
+  limit: number;
 };
 
 /**
@@ -228,6 +263,13 @@ export type Subscribed = Message<"busbar.v1.Subscribed"> & {
    * @generated from field: optional int64 offset = 3;
    */
   offset?: bigint | undefined;
+
+  /**
+   * The journal that offsets are of.
+   *
+   * @generated from field: string epoch = 4;
+   */
+  epoch: string;
 };
 
 /**
@@ -317,6 +359,13 @@ export type Ack = Message<"busbar.v1.Ack"> & {
     value: Uint8Array;
     case: "data";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Client to server: the delivery's offset, to tell it from another of the same msgid.
+   *
+   * @generated from field: optional int64 offset = 5;
+   */
+  offset?: bigint | undefined;
 };
 
 /**
@@ -349,6 +398,18 @@ export type Error = Message<"busbar.v1.Error"> & {
    * @generated from field: string ref = 4;
    */
   ref: string;
+
+  /**
+   * With UNKNOWN_OFFSET: the oldest offset that can be had, and the journal it is of.
+   *
+   * @generated from field: optional int64 oldest = 5;
+   */
+  oldest?: bigint | undefined;
+
+  /**
+   * @generated from field: string epoch = 6;
+   */
+  epoch: string;
 };
 
 /**
@@ -383,6 +444,21 @@ export type Pong = Message<"busbar.v1.Pong"> & {
  */
 export const PongSchema: GenMessage<Pong> = /*@__PURE__*/
   messageDesc(file_busbar_v1_envelope, 11);
+
+/**
+ * Client to server: the connection is ended on purpose, the last will is void.
+ *
+ * @generated from message busbar.v1.Disconnect
+ */
+export type Disconnect = Message<"busbar.v1.Disconnect"> & {
+};
+
+/**
+ * Describes the message busbar.v1.Disconnect.
+ * Use `create(DisconnectSchema)` to create a new message.
+ */
+export const DisconnectSchema: GenMessage<Disconnect> = /*@__PURE__*/
+  messageDesc(file_busbar_v1_envelope, 12);
 
 /**
  * @generated from message busbar.v1.Frame
@@ -463,6 +539,12 @@ export type Frame = Message<"busbar.v1.Frame"> & {
      */
     value: Pong;
     case: "pong";
+  } | {
+    /**
+     * @generated from field: busbar.v1.Disconnect disconnect = 13;
+     */
+    value: Disconnect;
+    case: "disconnect";
   } | { case: undefined; value?: undefined };
 };
 
@@ -471,5 +553,5 @@ export type Frame = Message<"busbar.v1.Frame"> & {
  * Use `create(FrameSchema)` to create a new message.
  */
 export const FrameSchema: GenMessage<Frame> = /*@__PURE__*/
-  messageDesc(file_busbar_v1_envelope, 12);
+  messageDesc(file_busbar_v1_envelope, 13);
 

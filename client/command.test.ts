@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ClientError } from "./client-error.ts";
+import { memoryStore } from "./memory-store.ts";
+import { openGateway } from "./testing/gateway.ts";
+import { openClient, transports } from "./testing/transports.ts";
+import { until } from "./testing/until.ts";
+
+for (const over of transports) {
+  test(`request() over ${over} gives commands and gets their answers, each carried out once while connections are cut at random`, async () => {
+    await using gateway = await openGateway();
+    await using device = openClient(gateway, { id: "lamp-1", over, store: memoryStore() });
+    await using app = openClient(gateway, { id: "app", over });
+    const ran: unknown[] = [];
+    device.onCommand(async ({ payload }) => {
+      ran.push(payload);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      return { did: payload };
+    });
+    await Promise.all([device.connected, app.connected]);
+    const cutting = setInterval(() => gateway.cut(), 60);
+    try {
+      const answers = await Promise.all(Array.from({ length: 60 }, (_, n) => app.request({ to: "lamp-1", payload: n })));
+      assert.deepEqual(answers.map(({ from, status, result }) => [from, status, result]), Array.from({ length: 60 }, (_, n) => ["lamp-1", "ok", { did: n }]));
+    } finally {
+      clearInterval(cutting);
+    }
+    assert.deepEqual(ran, Array.from({ length: 60 }, (_, n) => n), "in order, once");
+  });
+}
+
+test("onCommand() is never called twice for one msgid, also when the device restarts before its answer has arrived", async () => {
+  await using gateway = await openGateway();
+  const store = memoryStore();
+  const ran: string[] = [];
+  const command = (msgid: string) => gateway.gateway.bus.deliver({ type: "command", to: "lamp-1", msgid, from: "anna", payload: 1, qos: 1, expires: Date.now() + 600_000 });
+  const answers = (msgid: string): unknown[] => gateway.seen.filter(({ type, payload }) => type === "ack" && (payload as { msgid: string }).msgid === msgid).map(({ payload }) => payload);
+  {
+    const first = openClient(gateway, { id: "lamp-1", store });
+    first.onCommand(({ msgid }) => {
+      ran.push(msgid);
+      gateway.stall(true); // the answer does not get through
+      return "done before";
+    });
+    await command("c-1");
+    await until(() => ran.length === 1, "carried out");
+    await first.saved();
+    await first.close();
+    assert.deepEqual(answers("c-1"), []);
+  }
+  gateway.cut();
+  gateway.stall(false);
+  {
+    const second = openClient(gateway, { id: "lamp-1", store });
+    second.onCommand(({ msgid }) => {
+      ran.push(msgid);
+      return new Promise(() => {}); // and dies while it is at it
+    });
+    await until(() => answers("c-1").length === 1, "answered from the store");
+    await command("c-2");
+    await until(() => ran.length === 2, "begun");
+    await second.close();
+  }
+  await using third = openClient(gateway, { id: "lamp-1", store });
+  third.onCommand(({ msgid }) => void ran.push(msgid));
+  await until(() => answers("c-2").length === 1, "answered");
+  assert.deepEqual(ran, ["c-1", "c-2"]);
+  assert.deepEqual(answers("c-1"), [{ msgid: "c-1", status: "ok", result: "done before" }]);
+  assert.equal((answers("c-2")[0] as { status: string }).status, "error", "nobody knows whether it was carried out");
+});
+
+test("onCommand() answers with an error what its handler throws, and tells of it", async () => {
+  await using gateway = await openGateway();
+  await using device = openClient(gateway, { id: "lamp-1" });
+  await using app = openClient(gateway, { id: "app" });
+  const problems: string[] = [];
+  device.on("problem", ({ code }) => problems.push(code));
+  device.onCommand(() => {
+    throw new Error("the bulb is broken");
+  });
+  const { status, result } = await app.request({ to: "lamp-1", payload: 1 });
+  assert.deepEqual([status, result, problems], ["error", "the bulb is broken", ["HANDLER"]]);
+});
+
+test("onCommand() aborts the signal of a command whose deadline has passed, and does not begin one that is late", async () => {
+  await using gateway = await openGateway();
+  await using device = openClient(gateway, { id: "lamp-1" });
+  const ran: unknown[] = [];
+  let aborted = false;
+  device.onCommand(async ({ payload }, { signal }) => {
+    ran.push(payload);
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    aborted = true;
+  });
+  await device.connected;
+  const expires = Date.now() + 300;
+  for (const payload of ["first", "second"]) await gateway.gateway.bus.deliver({ type: "command", to: "lamp-1", from: "anna", payload, qos: 1, expires });
+  await until(() => aborted, "aborted");
+  await gateway.gateway.bus.deliver({ type: "command", to: "lamp-1", from: "anna", payload: "third", qos: 1, expires: Date.now() + 300 });
+  await until(() => ran.length === 2, "the next one");
+  assert.deepEqual(ran, ["first", "third"]);
+});
+
+test("request() rejects when nobody answers, when its signal aborts, and when the client is closed", async () => {
+  await using gateway = await openGateway();
+  await using app = openClient(gateway, { id: "app" });
+  const stop = new AbortController();
+  const aborted = app.request({ to: "nobody", payload: 1 }, { signal: stop.signal });
+  stop.abort(new Error("enough"));
+  await assert.rejects(aborted, /enough/);
+  await assert.rejects(app.request({ to: "nobody", payload: 1 }, { ttl: 10 }), (error: ClientError) => error.code === "TIMEOUT");
+  const open = app.request({ to: "nobody", payload: 1 });
+  await app.close();
+  await assert.rejects(open, (error: ClientError) => error.code === "CLOSED");
+});

@@ -1,0 +1,67 @@
+import type { Principal } from "../authority.ts";
+import { PrincipalBus } from "../delivery/create-bus.ts";
+import { createMessage } from "../envelope.ts";
+import { Inbox } from "./inbox.ts";
+import type { PeerChannel } from "./peer-channel.ts";
+import type { SessionServices } from "./session-services.ts";
+import type { Will } from "./wills.ts";
+
+/** What goes on when a peer shows another token; or, for `will`, what it has said itself. */
+export interface IdentityHeritage {
+  readonly inbox?: Inbox | undefined;
+  readonly will?: Will | undefined;
+}
+
+/** Where an identity speaks. */
+export interface IdentityOptions {
+  readonly channel: PeerChannel;
+  readonly services: SessionServices;
+  /** Without one it begins anew, with the will that the listener gives to each of its devices. */
+  readonly heritage?: IdentityHeritage | undefined;
+}
+
+/** One identity that speaks through a session, with its rights, the commands for it and its last will: a normal session has one, a trusted connection of a gateway has many. */
+export class Identity {
+  readonly bus: PrincipalBus;
+  /** Undefined for users, and where the listener passes no commands on. */
+  readonly inbox: Inbox | undefined;
+  will: Will | undefined;
+
+  constructor(principal: Principal, { channel, services, heritage }: IdentityOptions) {
+    this.inbox = heritage?.inbox ?? (principal.user || channel.options.commands === "none" ? undefined : new Inbox(principal, { channel, services }));
+    this.bus = new PrincipalBus(services, principal);
+    this.will = heritage ? heritage.will : standardWill(this.bus, { channel, services });
+  }
+
+  get principal(): Principal {
+    return this.bus.principal;
+  }
+
+  /** Whether the same commands are for both. */
+  isLike({ groups, user = false }: Principal): boolean {
+    const own = this.principal;
+    return user === (own.user ?? false) && groups.join() === own.groups.join();
+  }
+
+  /** Takes its last will away: whoever calls decides what becomes of it. */
+  takeWill(): Will | undefined {
+    const { will } = this;
+    this.will = undefined;
+    return will;
+  }
+}
+
+/** The will that the listener's config gives to each of its devices. */
+function standardWill(bus: PrincipalBus, { channel, services }: IdentityOptions): Will | undefined {
+  const { will } = channel.options;
+  if (will === undefined || bus.principal.user) return undefined;
+  const { id } = bus.principal;
+  const { wills, log } = services;
+  try {
+    return wills.keep(id, wills.check(bus, createMessage({ ...will, from: id })), () => {});
+  } catch (error) {
+    const { kind, remote } = channel.transport;
+    log.warn("device has no last will: it may not publish what the listener says", { transport: kind, remote, device: id, error });
+    return undefined;
+  }
+}

@@ -1,0 +1,66 @@
+import type { Message } from "../envelope.ts";
+
+/** Pauses between repetitions double up to this many ms, or to the first pause where that is longer. */
+const longestPause = 60_000;
+
+interface Delivery {
+  readonly message: Message;
+  readonly offset: number;
+  /** Milliseconds since the Unix epoch of the last time. */
+  sent: number;
+  /** How often it was repeated. */
+  repeated: number;
+}
+
+/**
+ * The deliveries of one subscription that its peer has not acknowledged, by offset, as msgids are unique per sender only. A message that is due is repeated together with the later
+ * ones of its topic that are unacknowledged too: what the peer hears last is in order per topic.
+ */
+export class Unacknowledged {
+  readonly #deliveries = new Map<number, Delivery>();
+  readonly #pause: number;
+
+  /** `pause`: ms after which a delivery is repeated for the first time; each further pause is twice as long. */
+  constructor(pause: number) {
+    this.#pause = pause;
+  }
+
+  get size(): number {
+    return this.#deliveries.size;
+  }
+
+  /** Takes note of a delivery, in order of offset. `now` in ms since the Unix epoch. */
+  add(message: Message, offset: number, now: number): void {
+    this.#deliveries.set(offset, { message, offset, sent: now, repeated: 0 });
+  }
+
+  /** The peer has that delivery; without an offset the oldest of that msgid is meant. Returns false when none is out. */
+  acknowledge(msgid: string, offset: number | undefined): boolean {
+    if (offset !== undefined) return this.#deliveries.get(offset)?.message.msgid === msgid && this.#deliveries.delete(offset);
+    for (const delivery of this.#deliveries.values()) if (delivery.message.msgid === msgid) return this.#deliveries.delete(delivery.offset);
+    return false;
+  }
+
+  /** Calls `send` for everything that is due, in order of offset, until it returns false: the rest stays due. */
+  repeat(now: number, send: (message: Message, offset: number) => boolean): void {
+    let topics: Map<string, number> | undefined;
+    for (const delivery of this.#deliveries.values()) {
+      const { message, offset } = delivery;
+      const due = now - delivery.sent >= this.#pauseAfter(delivery.repeated);
+      const pulled = topics?.get(message.topic);
+      if (!due && pulled === undefined) continue;
+      if (!send(message, offset)) return;
+      delivery.sent = now;
+      delivery.repeated = Math.max(due ? delivery.repeated + 1 : 0, pulled ?? 0); // so that they are due together the next time
+      if (pulled === undefined) (topics ??= new Map()).set(message.topic, delivery.repeated);
+    }
+  }
+
+  clear(): void {
+    this.#deliveries.clear();
+  }
+
+  #pauseAfter(repeated: number): number {
+    return Math.min(this.#pause * 2 ** Math.min(repeated, 20), Math.max(this.#pause, longestPause));
+  }
+}

@@ -1,0 +1,4 @@
+import { killReplay } from "./kill-replay.ts";
+import { testScenario } from "./short-form.ts";
+
+testScenario(killReplay);

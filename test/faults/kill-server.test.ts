@@ -1,0 +1,4 @@
+import { killServer } from "./kill-server.ts";
+import { testScenario } from "./short-form.ts";
+
+testScenario(killServer);

@@ -1,0 +1,4 @@
+import { outage } from "./outage.ts";
+import { testScenario } from "./short-form.ts";
+
+testScenario(outage);

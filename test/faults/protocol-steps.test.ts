@@ -1,0 +1,4 @@
+import { protocolSteps } from "./protocol-steps.ts";
+import { testScenario } from "./short-form.ts";
+
+testScenario(protocolSteps);

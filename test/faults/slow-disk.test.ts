@@ -1,0 +1,4 @@
+import { slowDisk } from "./slow-disk.ts";
+import { testScenario } from "./short-form.ts";
+
+testScenario(slowDisk);
