@@ -6,6 +6,7 @@
  * @module
  */
 export * from "./adapter.ts";
+export * from "./audit.ts";
 export * from "./authority.ts";
 export * from "./bus.ts";
 export * from "./clock.ts";

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import type { Audit, AuditFeed, AuditLog } from "./audit.ts";
 import type { Authority } from "./authority.ts";
 import type { Entry, Journal } from "./journal.ts";
 import type { Sessions } from "./session/sessions.ts";
@@ -48,6 +49,13 @@ export const DeadLettersPort: Port<DeadLetters> = definePort("dead-letters");
 export const CursorsPort: Port<Cursors> = definePort("cursors");
 /** What runs here: the kernel provides it. */
 export const GatewayPort: Port<Gateway> = definePort("gateway");
+
+/** What is to be in the audit log is said here: the kernel provides it, and knows which instance says it. */
+export const AuditPort: Port<Audit> = definePort("audit");
+/** The entries that wait for the plugin that keeps the audit log: the kernel provides it. */
+export const AuditFeedPort: Port<AuditFeed> = definePort("audit-feed");
+/** The audit log, to be read. */
+export const AuditLogPort: Port<AuditLog> = definePort("audit-log");
 
 /** The shared HTTP server: a plugin hangs its own routes and protocol upgrades on it. */
 export interface Http {

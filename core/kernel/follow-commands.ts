@@ -1,4 +1,4 @@
-import type { AuditTrail } from "../audit.ts";
+import type { AuditTrail } from "../audit/audit-trail.ts";
 import type { Clock } from "../clock.ts";
 import type { CommandAnswer } from "../commands.ts";
 import { keepOpenCommands } from "../delivery/command-cursor.ts";

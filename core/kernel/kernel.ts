@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { AuditTrail } from "../audit.ts";
+import { AuditTrail } from "../audit/audit-trail.ts";
 import type { Authority } from "../authority.ts";
 import type { Bus, Subscription } from "../bus.ts";
 import { systemClock, type Clock } from "../clock.ts";
@@ -17,7 +17,7 @@ import type { Log } from "../log.ts";
 import { ledgerImbalance } from "../ledger.ts";
 import { createMemoryJournal } from "../memory-journal.ts";
 import { MetricsRegistry } from "../metrics.ts";
-import { AuthorityPort, CommandsPort, CursorsPort, DeadLettersPort, GatewayPort, JournalPort, SessionsPort, type OptionalPort, type Port } from "../ports.ts";
+import { AuditFeedPort, AuditPort, AuthorityPort, CommandsPort, CursorsPort, DeadLettersPort, GatewayPort, JournalPort, SessionsPort, type OptionalPort, type Port } from "../ports.ts";
 import { compileRoute } from "../route.ts";
 import { SessionRegistry } from "../session/session-registry.ts";
 import { closedAuthority } from "./closed-authority.ts";
@@ -64,6 +64,9 @@ export function createKernel(options: KernelOptions): Kernel {
   return new GatewayKernel(options);
 }
 
+/** Whether a plugin takes the entries of the audit log. */
+const takesAudit = ({ instances }: CheckedConfig): boolean => instances.some(({ plugin }) => neededPorts(plugin).has(AuditFeedPort.name));
+
 class GatewayKernel implements Kernel {
   readonly bus: Bus;
   readonly gateway: Gateway;
@@ -97,12 +100,12 @@ class GatewayKernel implements Kernel {
     const authority = (): Authority => (this.#slot(AuthorityPort.name).filled ? (this.#slot(AuthorityPort.name).proxy as Authority) : closedAuthority);
     const context = { office: this.#office, authority, commands: this.#commands };
     metrics.gauge("busbar_commands_open", "Commands that are not done, failed or expired", () => this.#commands.openCount);
-    this.#audit = new AuditTrail({ office: this.#office, clock, log });
+    this.#audit = new AuditTrail({ office: this.#office, clock, log, metrics });
     this.#sessions = new SessionRegistry({ office: this.#office, authority, commands: this.#commands, audit: this.#audit, clock, log, metrics, presenceGrace: gateway.presenceGrace });
     metrics.gauge("busbar_ledger_imbalance", "What the ledger has lost track of, of all its accounts; 0 unless there is a fault", () => ledgerImbalance(metrics.series("busbar_ledger_imbalance")));
     this.bus = createBus(context, gatewayId);
     this.gateway = this.#describe();
-    this.#own = new Map<string, object>([[SessionsPort.name, this.#sessions], [CommandsPort.name, this.#commands], [CursorsPort.name, this.#office.cursors], [DeadLettersPort.name, this.#office.deadLetters], [GatewayPort.name, this.gateway]]);
+    this.#own = new Map<string, object>([[SessionsPort.name, this.#sessions], [CommandsPort.name, this.#commands], [CursorsPort.name, this.#office.cursors], [DeadLettersPort.name, this.#office.deadLetters], [GatewayPort.name, this.gateway], [AuditFeedPort.name, this.#audit.feed]]);
     this.#services = {
       bus: context, clock, log, metrics,
       setupTimeout: gateway.setupTimeout,
@@ -117,6 +120,7 @@ class GatewayKernel implements Kernel {
     if (this.#state !== "new") throw new TypeError(`Cannot start the kernel: it is ${this.#state}`);
     this.#state = "running";
     try {
+      this.#audit.kept = takesAudit(this.#config);
       for (const spec of orderInstances(this.#config.instances)) this.#instances.set(spec.id, new Instance(spec, this.#services));
       await this.#startAll([...this.#instances.values()]);
       await this.#open();
@@ -135,6 +139,7 @@ class GatewayKernel implements Kernel {
     for (const stop of this.#stops.splice(0)) stop();
     const sessions = this.#sessions.stop();
     for (const route of this.#routes.splice(0)) route.close();
+    this.#audit.flush();
     if (this.#office.journal) this.#audit.write("stopped", {});
     await shutDown([...this.#instances.values()], { office: this.#office, clock: this.#clock, log: this.#log, sessions, timeout: this.#config.gateway.shutdownTimeout });
     this.#state = "stopped";
@@ -164,7 +169,8 @@ class GatewayKernel implements Kernel {
     for (const instance of fresh) this.#instances.set(instance.id, instance);
     this.#config = config;
     if (routes) this.#startRoutes(); // those that stay keep what their steps remember
-    this.#audit.write("config-changed", { added, removed, changed });
+    this.#audit.kept = takesAudit(config);
+    this.#audit.write("config-changed", { added, removed, changed, routes });
     return { added, removed, changed };
   }
 
@@ -241,7 +247,7 @@ class GatewayKernel implements Kernel {
     return Object.fromEntries(
       Object.entries(needs).map(([key, need]) => {
         const port = "optional" in need ? need.optional : need;
-        const own = this.#own.get(port.name);
+        const own = port.name === AuditPort.name ? this.#audit.of(instance.id) : this.#own.get(port.name);
         if (own) return [key, own];
         const slot = this.#slot(port.name);
         const provided = this.#config.instances.some((one) => providedPorts(one.plugin).includes(port.name));

@@ -1,4 +1,4 @@
-import type { AuditTrail } from "../audit.ts";
+import type { AuditTrail } from "../audit/audit-trail.ts";
 import type { Principal } from "../authority.ts";
 import type { CommandAnswer } from "../commands.ts";
 import type { CommandTracker } from "../delivery/command-tracker.ts";

@@ -1,4 +1,4 @@
-import type { AuditTrail } from "../audit.ts";
+import type { AuditTrail } from "../audit/audit-trail.ts";
 import type { Authority, Principal } from "../authority.ts";
 import type { Clock } from "../clock.ts";
 import type { CommandTracker } from "../delivery/command-tracker.ts";

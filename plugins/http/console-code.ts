@@ -1,7 +1,6 @@
 import { randomBytes, timingSafeEqual, createHash } from "node:crypto";
 import type { Clock } from "@busbar/core";
 import * as v from "valibot";
-import { audit } from "./audit.ts";
 import { remoteOf } from "./bearer.ts";
 import { defineOperation, type AnyOperation, type ApiParts } from "./operation.ts";
 import { Problem } from "./problem.ts";
@@ -72,12 +71,12 @@ export function consoleOperations(parts: ApiParts, code: ConsoleCode): AnyOperat
           await code.redeem(body.code);
         } catch (error) {
           parts.log.warn("Refused a console code", { remote });
-          audit(parts, { action: "console-refused", remote });
+          parts.audit.write("console-refused", { remote });
           throw error;
         }
         const token = await parts.authority.issue({ id: consoleId, roles: ["admin"], ttl: sessionSeconds, user: true });
         parts.log.info("The console link was used", { remote });
-        audit(parts, { action: "console-opened", remote });
+        parts.audit.write("console-opened", { remote });
         return context.json({ token, expires: parts.clock.now() + sessionSeconds * 1000 });
       },
     }),

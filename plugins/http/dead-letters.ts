@@ -1,6 +1,5 @@
 import { idText, integer, toJsonObject, type DeadLetter, type DeadLetterChoice, type Principal } from "@busbar/core";
 import * as v from "valibot";
-import { audit } from "./audit.ts";
 import { defineOperation, type AnyOperation, type ApiParts } from "./operation.ts";
 import { forbidden, Problem } from "./problem.ts";
 import { checkMaySee } from "./rights.ts";
@@ -17,7 +16,7 @@ export function deadLetterOperations(parts: ApiParts): AnyOperation[] {
     if (ids === undefined && reader === undefined && body.all !== true) throw new Problem(422, { code: "BAD_FRAME", detail: "ids, reader or all: true is needed" });
     const choice: DeadLetterChoice = { ids, reader };
     const count = await parts.deadLetters[action](choice);
-    audit(parts, { action: `dead-letter-${action}`, by: principal.id, count, ...(reader === undefined ? {} : { reader }), ...(ids === undefined ? {} : { ids: ids.slice(0, 100) }) });
+    parts.audit.write(`dead-letter-${action}`, { by: principal.id, count, ...(reader === undefined ? {} : { reader }), ...(ids === undefined ? {} : { ids: ids.slice(0, 100) }) });
     return { count };
   };
   return [

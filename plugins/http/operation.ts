@@ -1,4 +1,4 @@
-import type { Authority, Bus, Clock, Commands, Cursors, DeadLetters, Gateway, Log, Metrics, Principal, Sessions, Store } from "@busbar/core";
+import type { Audit, Authority, Bus, Clock, Commands, Cursors, DeadLetters, Gateway, Log, Metrics, Principal, Sessions, Store } from "@busbar/core";
 import type { Context } from "hono";
 import type * as v from "valibot";
 import type { HttpConfig } from "./config.ts";
@@ -8,6 +8,7 @@ import type { ProblemStatus } from "./problem.ts";
 /** What the API works with. */
 export interface ApiParts {
   readonly authority: Authority;
+  readonly audit: Audit;
   readonly bus: Bus;
   readonly store: Store | undefined;
   readonly gateway: Gateway;

@@ -1,6 +1,5 @@
 import { BusbarError, idText, integer } from "@busbar/core";
 import * as v from "valibot";
-import { audit } from "./audit.ts";
 import { defineOperation, type AnyOperation, type ApiParts } from "./operation.ts";
 import { forbidden, Problem } from "./problem.ts";
 import { checkMaySee, gatewayRight } from "./rights.ts";
@@ -45,7 +44,7 @@ export function readerOperations(parts: ApiParts): AnyOperation[] {
           if (error instanceof BusbarError && error.code === "REFUSED") throw new Problem(409, { code: "REFUSED", detail: error.message });
           throw error;
         }
-        audit(parts, { action: "reader-drop", by: principal.id, reader: body.reader });
+        parts.audit.write("reader-drop", { by: principal.id, reader: body.reader });
         return context.json({ reader: body.reader });
       },
     }),
