@@ -15,3 +15,4 @@ export * from "./test-plugin.ts";
 export * from "./session-peer.ts";
 export * from "./session-suite.ts";
 export * from "./sum-metrics.ts";
+export * from "./until.ts";

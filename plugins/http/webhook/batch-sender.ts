@@ -31,8 +31,8 @@ export class BatchSender {
   readonly #messages: Counter;
   readonly #bytes: Counter;
   readonly #seconds: Counter;
-  /** What the server has taken of batches that are not done yet: it is not sent again with the rest. */
-  readonly #taken = new Set<number>();
+  /** What the server has decided on in batches that are not done yet, by offset; the text is why it was refused. It is not sent again with the rest. */
+  readonly #decided = new Map<number, "taken" | { readonly refused: string }>();
   /** Offsets behind which a batch that is not done yet was cut: it is cut there again, so that a request which is repeated is the same request. */
   readonly #cuts = new Set<number>();
 
@@ -49,32 +49,33 @@ export class BatchSender {
    * @throws {BusbarError} REFUSED, naming the entries that the server will never take, when all others have arrived; OVERLOAD, UNAVAILABLE or TIMEOUT when some are to be sent again.
    */
   async send(batch: readonly Entry[], delivery: Pick<Delivery, "lane" | "late" | "signal">): Promise<void> {
-    const refused = new Map<number, string>();
-    for (const part of this.#parts(batch)) await this.#sendPart(part.filter(({ offset }) => !this.#taken.has(offset)), delivery, refused);
+    for (const part of this.#parts(batch)) await this.#sendPart(this.#undecided(part), delivery);
+    const reasons = new Map<number, string>();
     for (const { offset } of batch) {
-      this.#taken.delete(offset);
+      const decision = this.#decided.get(offset);
+      if (typeof decision === "object") reasons.set(offset, decision.refused);
+      this.#decided.delete(offset);
       this.#cuts.delete(offset);
     }
-    const [reason] = refused.values();
-    if (reason !== undefined) throw new BusbarError("REFUSED", reason, { retryable: false, offsets: [...refused.keys()] });
+    if (reasons.size > 0) throw new BusbarError("REFUSED", "the server refused some of it", { retryable: false, offsets: [...reasons.keys()], reasons });
   }
 
-  async #sendPart(entries: readonly Entry[], delivery: Pick<Delivery, "lane" | "late" | "signal">, refused: Map<number, string>): Promise<void> {
+  async #sendPart(entries: readonly Entry[], delivery: Pick<Delivery, "lane" | "late" | "signal">): Promise<void> {
     if (entries.length === 0) return;
     const verdict = await this.#request(entries, delivery);
-    if (verdict.kind === "taken") return this.#took(entries, verdict.refused, refused);
+    if (verdict.kind === "taken") return this.#took(entries, verdict.refused);
     if (verdict.kind === "later") throw new BusbarError("OVERLOAD", `Cannot hand over ${entries.length} messages: the server ${verdict.reason}`, { retryAfter: verdict.after === undefined ? undefined : Math.min(verdict.after, this.#options.config.maxRetryAfter) });
     if (verdict.kind === "misconfigured") throw new BusbarError("UNAVAILABLE", `Cannot hand over messages: the server ${verdict.reason}`, { retryAfter: misconfiguredPause });
-    const named = verdict.kind === "refused" ? refusedOf(entries, verdict.refused) : new Map<number, string>();
-    if (named.size > 0) {
-      for (const [offset, reason] of named) refused.set(offset, reason);
-      return this.#sendPart(entries.filter(({ offset }) => !named.has(offset)), delivery, refused);
-    }
-    if (entries.length === 1) return void refused.set(entries[0]!.offset, `the server ${verdict.reason}`);
+    if (verdict.kind === "refused" && this.#refuse(entries, verdict.refused) > 0) return this.#sendPart(this.#undecided(entries), delivery);
+    if (entries.length === 1) return void this.#decided.set(entries[0]!.offset, { refused: `the server ${verdict.reason}` });
     const half = Math.ceil(entries.length / 2);
     this.#cuts.add(entries[half - 1]!.offset);
-    await this.#sendPart(entries.slice(0, half), delivery, refused);
-    await this.#sendPart(entries.slice(half), delivery, refused);
+    await this.#sendPart(entries.slice(0, half), delivery);
+    await this.#sendPart(entries.slice(half), delivery);
+  }
+
+  #undecided(entries: readonly Entry[]): readonly Entry[] {
+    return entries.filter(({ offset }) => !this.#decided.has(offset));
   }
 
   #parts(batch: readonly Entry[]): readonly (readonly Entry[])[] {
@@ -82,14 +83,20 @@ export class BatchSender {
     return [0, ...ends].map((start, at) => batch.slice(start, ends[at]));
   }
 
-  #took(entries: readonly Entry[], names: readonly NamedRefusal[], refused: Map<number, string>): void {
-    const named = refusedOf(entries, names);
-    for (const { offset } of entries) {
-      const reason = named.get(offset);
-      if (reason === undefined) this.#taken.add(offset);
-      else refused.set(offset, reason);
+  #took(entries: readonly Entry[], names: readonly NamedRefusal[]): void {
+    const refused = this.#refuse(entries, names);
+    for (const { offset } of this.#undecided(entries)) this.#decided.set(offset, "taken");
+    this.#messages.value += entries.length - refused;
+  }
+
+  /** Notes which of the entries are refused by name, and returns how many. A msgid that several senders use names all of theirs. */
+  #refuse(entries: readonly Entry[], names: readonly NamedRefusal[]): number {
+    const found = new Map<number, string>();
+    for (const { msgid, offset, reason } of names) {
+      for (const entry of entries) if (entry.offset === offset || entry.message.msgid === msgid) found.set(entry.offset, reason);
     }
-    this.#messages.value += entries.length - named.size;
+    for (const [offset, reason] of found) this.#decided.set(offset, { refused: reason });
+    return found.size;
   }
 
   async #request(entries: readonly Entry[], { lane, late, signal }: Pick<Delivery, "lane" | "late" | "signal">): Promise<Verdict> {
@@ -124,15 +131,6 @@ export class BatchSender {
   #count(status: string): void {
     this.#options.metrics.counter("busbar_webhook_requests_total", "Requests to the server, by how they ended", { status }).value++;
   }
-}
-
-/** Which of the entries are named, and why. A msgid that several senders use names all of theirs. */
-function refusedOf(entries: readonly Entry[], names: readonly NamedRefusal[]): Map<number, string> {
-  const found = new Map<number, string>();
-  for (const { msgid, offset, reason } of names) {
-    for (const entry of entries) if (entry.offset === offset || entry.message.msgid === msgid) found.set(entry.offset, reason);
-  }
-  return found;
 }
 
 /** HMAC-SHA-256 of `<seconds>.<body>`, hex: the time is signed with the body, so that a request cannot be played again later. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answer, scriptedServer } from "./testing/scripted-server.ts";
+import { answer, lose, scriptedServer } from "./testing/scripted-server.ts";
 import { assertOnceInOrder, deliver, msgids, numbers, settled, startWebhook as start } from "./testing/webhook-gateway.ts";
 
 test("webhook halves what is too large, and a message that is alone too large becomes a dead letter", async () => {
@@ -43,4 +43,20 @@ test("webhook believes an answer that names what it refuses", async () => {
   await server.until(() => letters.length === 10);
   assert.deepEqual(letters.sort(), Array.from({ length: 10 }, (_, at) => `status-${at === 0 ? 3 : at * 10 + 3}`).sort());
   await settled(() => gateway.metric("busbar_webhook_messages_total") === 90);
+});
+
+test("webhook repeats the same request, with the same key, when its answer is lost after an earlier one had named what is refused", async () => {
+  await using server = await scriptedServer();
+  const named = answer(422, {}, JSON.stringify({ refused: [{ msgid: "status-2", reason: "no such tag" }, { msgid: "status-4", reason: "no such unit" }] }));
+  server.script = [named, lose];
+  await using gateway = await start(server, { batch: { count: 6, linger: 10_000 } });
+  const letters: { reason: string; message: { msgid: string } }[] = [];
+  gateway.bus.subscribe("dead-letter/#", (message) => void letters.push(message.payload as (typeof letters)[number]));
+  await deliver(gateway.bus, 6);
+  await server.until(() => letters.length === 2);
+  const [whole, lost, again, ...more] = server.requests;
+  assert.deepEqual(msgids([whole!]), ["status-0", "status-1", "status-2", "status-3", "status-4", "status-5"]);
+  assert.deepEqual(msgids([lost!]), ["status-0", "status-1", "status-3", "status-5"]);
+  assert.deepEqual([again!.headers["idempotency-key"], again!.body, more], [lost!.headers["idempotency-key"], lost!.body, []]);
+  assert.deepEqual(letters.map(({ reason, message }) => [message.msgid, reason]), [["status-2", "no such tag"], ["status-4", "no such unit"]]);
 });

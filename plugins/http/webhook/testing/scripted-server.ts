@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
+import { until } from "@busbar/core/testkit";
 
 /** A request as the server saw it. */
 export interface SeenRequest {
@@ -12,22 +13,22 @@ export interface SeenRequest {
   readonly late: boolean;
 }
 
-/** Answers one request; undefined = 200. */
-export type Behaviour = (request: SeenRequest, response: ServerResponse, incoming: IncomingMessage) => void;
+/** Answers one request. "taken": it was taken whatever becomes of the answer. */
+export type Behaviour = (request: SeenRequest, response: ServerResponse, incoming: IncomingMessage) => "taken" | void;
 
 /** An HTTP server that a test tells what to answer. */
 export interface ScriptedServer extends AsyncDisposable {
   readonly url: string;
   /** Every request whose body arrived whole. */
   readonly requests: readonly SeenRequest[];
-  /** Requests that were answered with 2xx. */
+  /** Requests that were taken: answered with 2xx, whether or not the answer has arrived. */
   readonly taken: readonly SeenRequest[];
   /** Connections that were opened so far. */
   readonly connections: number;
   /** What the next requests are answered with, one each; when none is left, `otherwise`. */
   script: Behaviour[];
   otherwise: Behaviour;
-  /** Resolves when `done()` is true; looks after each request and every 10 ms. */
+  /** Resolves when `done()` is true, 20 s at the most. */
   until(done: () => boolean): Promise<void>;
   close(): Promise<void>;
 }
@@ -45,11 +46,16 @@ export const reset: Behaviour = (_request, response) => {
   setImmediate(() => response.destroy());
 };
 
+/** Takes the request, but the answer never arrives. */
+export const lose: Behaviour = (_request, response) => {
+  response.destroy();
+  return "taken";
+};
+
 /** Starts the server on a free port of this machine, or on `port`. */
 export async function scriptedServer(port = 0): Promise<ScriptedServer> {
   const requests: SeenRequest[] = [];
   const taken: SeenRequest[] = [];
-  let waiting: (() => void)[] = [];
   let connections = 0;
   const server = createServer((incoming, response) => {
     const chunks: Buffer[] = [];
@@ -62,10 +68,8 @@ export async function scriptedServer(port = 0): Promise<ScriptedServer> {
       requests.push(request);
       response.on("finish", () => {
         if (response.statusCode < 300 && response.writableFinished) taken.push(request);
-        for (const look of waiting) look();
       });
-      (self.script.shift() ?? self.otherwise)(request, response, incoming);
-      for (const look of waiting) look();
+      if ((self.script.shift() ?? self.otherwise)(request, response, incoming) === "taken") taken.push(request);
     });
   });
   server.on("connection", () => connections++);
@@ -80,23 +84,8 @@ export async function scriptedServer(port = 0): Promise<ScriptedServer> {
     },
     script: [],
     otherwise: answer(200),
-    until(done) {
-      return new Promise((resolve, reject) => {
-        const limit = setTimeout(() => {
-          clearInterval(poll);
-          reject(new Error(`the server has seen ${requests.length} requests, ${taken.length} of them taken, and still waits`));
-        }, 20_000);
-        const look = (): void => {
-          if (!done()) return;
-          clearTimeout(limit);
-          clearInterval(poll);
-          waiting = waiting.filter((one) => one !== look);
-          resolve();
-        };
-        const poll = setInterval(look, 10);
-        waiting.push(look);
-        look();
-      });
+    until: async (done) => {
+      await until("the server has seen what it should", done, { show: () => `${requests.length} requests, ${taken.length} of them taken` });
     },
     async close() {
       server.closeAllConnections();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Bus } from "@busbar/core";
-import { testPlugin, type TestGateway } from "@busbar/core/testkit";
+import { testPlugin, until, type TestGateway } from "@busbar/core/testkit";
 import { webhook } from "../mod.ts";
 import type { ScriptedServer, SeenRequest } from "./scripted-server.ts";
 
@@ -28,12 +28,7 @@ export function assertOnceInOrder(requests: readonly SeenRequest[], count: numbe
 }
 
 /** Resolves when it is true: what the server has sent is not at once what the gateway has read. */
-export async function settled(is: () => boolean): Promise<void> {
-  for (const until = Date.now() + 10_000; !is(); ) {
-    assert.ok(Date.now() < until, "it does not become true");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+export const settled = (is: () => boolean): Promise<boolean> => until(String(is), is);
 
 const quick = { batch: { linger: 0 } };
 /** A gateway with a webhook to that server, which does not wait for batches to fill. */
