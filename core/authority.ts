@@ -1,3 +1,13 @@
+import type { Decision } from "./decision.ts";
+
+/** Where somebody comes from. */
+export interface Origin {
+  /** Which kind of connection it is, as `Transport.kind` says it: "websocket", "tcp", "http", "mqtt", … */
+  readonly transport: string;
+  /** The peer's address as its socket gives it, with or without a port: never what a header says. */
+  readonly remote: string;
+}
+
 /** Somebody who has been authenticated. */
 export interface Principal {
   /** Its id (WIRE §1). It speaks for itself and for every id below it. */
@@ -6,6 +16,8 @@ export interface Principal {
   readonly roles: readonly string[];
   /** Names of the device groups it is in. */
   readonly groups: readonly string[];
+  /** Those of them that its credentials give, or the listener that vouches for it; the others come from the authority's config and change with it. Absent = none. */
+  readonly ownGroups?: readonly string[] | undefined;
   /** Milliseconds since the Unix epoch when this identity ends; absent = with the connection. */
   readonly expires?: number | undefined;
   /**
@@ -15,6 +27,11 @@ export interface Principal {
   readonly user?: boolean | undefined;
   /** The token's `jti`, or another name for the one credential that was shown; lets it be revoked alone. */
   readonly credential?: string | undefined;
+  /**
+   * Where it comes from, where the authority has rights that depend on it; such a principal belongs to one connection, while others may be shared by many. Without it
+   * nothing is known: what is granted to some places only is then not granted, and what is denied in some places is denied.
+   */
+  readonly via?: Origin | undefined;
 }
 
 /** What a peer shows to say who it is. */
@@ -44,9 +61,16 @@ export interface Authority {
    * Finds out who shows these credentials. Called once per connection, never per message.
    * @throws {BusbarError} UNAUTHENTICATED; the message says why, for the log, never for the peer.
    */
-  authenticate(credentials: Credentials, options: { readonly remote: string; readonly signal?: AbortSignal }): Promise<Principal>;
+  authenticate(credentials: Credentials, options: Origin & { readonly signal?: AbortSignal }): Promise<Principal>;
+  /**
+   * The same principal as this authority sees it now: with the groups that it is in by the config of today, and `via` where that matters. Asked for principals that a listener vouches
+   * for, and for those of live sessions when another authority has taken over. Absent: they stay as they are. Returns the same object when nothing has changed.
+   */
+  refresh?(principal: Principal, origin: Origin): Principal;
   /** Whether the principal may. `topic` may be a filter, which must lie wholly within what is granted. Synchronous; callers cache the answer until `onChange`. */
   can(principal: Principal, action: Action, topic: string): boolean;
+  /** Why `can` says what it says, and which rule decides. */
+  explain?(principal: Principal, action: Action, topic: string): Decision;
   /** Whether this identity still stands: neither expired nor revoked. */
   stands(principal: Principal): boolean;
   /** Makes a token. @throws {BusbarError} FORBIDDEN when this authority cannot sign. */

@@ -8,6 +8,7 @@
 export * from "./adapter.ts";
 export * from "./audit.ts";
 export * from "./authority.ts";
+export type { Decision, Rule } from "./decision.ts";
 export * from "./bus.ts";
 export * from "./clock.ts";
 export * from "./codec.ts";
@@ -60,7 +61,7 @@ export { flowOf } from "./kernel/flow.ts";
 export * from "./retry.ts";
 export * from "./codec/slab.ts";
 export * from "./session/outbox.ts";
-export { createNetworkTest, isLoopback, isNetwork, plainAddress } from "./listener/address.ts";
+export { createNetworkTest, isLoopback, isNetwork, plainAddress, remoteAddress } from "./listener/address.ts";
 export * from "./listener/certificate.ts";
 export * from "./listener/config-file.ts";
 export * from "./listener/listener-config.ts";

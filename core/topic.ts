@@ -71,17 +71,29 @@ export function speaksFor(identity: string, id: string): boolean {
   return id.startsWith(identity) && (id.length === identity.length || id.charCodeAt(identity.length) === 47);
 }
 
-/** Whether `topic` matches the filter `pattern` (MQTT 5.0 §4.7): `a/#` matches `a` too. A wildcard in the first level does not match what is the gateway's own, as one does not match `$` there (§4.7.2). */
+/** Whether a wildcard in the first level leaves it out: what is the gateway's own, and what begins with `$` (MQTT 5.0 §4.7.2), which no type does. */
+function isBeyondWildcards(topic: string): boolean {
+  return topic.charCodeAt(0) === 36 || isHiddenTopic(topic);
+}
+
+/** Whether a topic filter begins with `+` or `#`. */
+function beginsWild(pattern: string): boolean {
+  const first = pattern.charCodeAt(0);
+  return first === 35 || first === 43;
+}
+
+/** Whether `topic` matches the filter `pattern` (MQTT 5.0 §4.7): `a/#` matches `a` too. A wildcard in the first level does not match what is the gateway's own, nor `$` there (§4.7.2). */
 export function matches(pattern: string, topic: string): boolean {
   return covers(pattern, topic);
 }
 
 /**
- * Whether every topic that matches `asked` also matches `granted`; both are topic filters, so `covers("status/#", "status/+/x")`.
+ * Whether every topic that matches `asked` also matches `granted`; both are topic filters, so `covers("status/#", "status/+/x")`. Exact: it says no only where there is such a topic.
  * This is the test that a right passes: what is asked for must lie wholly within what is granted.
  */
 export function covers(granted: string, asked: string): boolean {
-  if ((granted.charCodeAt(0) === 35 || granted.charCodeAt(0) === 43) && isHiddenTopic(asked)) return false;
+  if (beginsWild(granted) && isBeyondWildcards(asked)) return false;
+  if (asked === "#") return granted === "#" || granted === "+/#"; // every topic has a first level
   const have = granted.split("/");
   const want = asked.split("/");
   for (let at = 0; ; at++) {
@@ -91,6 +103,20 @@ export function covers(granted: string, asked: string): boolean {
     const other = want[at];
     if (other === "#") return false;
     if (one === undefined || (one !== "+" && one !== other)) return false;
+  }
+}
+
+/** Whether some topic matches both filters, as `status/+/lamp` and `status/home-7/#` do. Exact. */
+export function overlaps(one: string, other: string): boolean {
+  if ((beginsWild(one) && isBeyondWildcards(other)) || (beginsWild(other) && isBeyondWildcards(one))) return false;
+  const left = one.split("/");
+  const right = other.split("/");
+  for (let at = 0; ; at++) {
+    const a = left[at];
+    const b = right[at];
+    if (a === "#" || b === "#") return true; // `a/#` matches `a` too, so it does not matter whether the other one goes on
+    if (a === undefined || b === undefined) return a === b;
+    if (a !== b && a !== "+" && b !== "+") return false;
   }
 }
 

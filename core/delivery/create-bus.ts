@@ -115,7 +115,8 @@ export class PrincipalBus implements Bus {
 
   /** Only for somebody who already speaks for that id: rights can be given away, not gained. */
   as(principal: Principal): Bus {
-    if (!speaksFor(this.principal.id, principal.id) || !isWithin(principal.roles, this.principal.roles) || !isWithin(principal.groups, this.principal.groups)) {
+    const elsewhere = principal.via !== undefined && (principal.via.transport !== this.principal.via?.transport || principal.via.remote !== this.principal.via.remote);
+    if (elsewhere || !speaksFor(this.principal.id, principal.id) || !isWithin(principal.roles, this.principal.roles) || !isWithin(principal.groups, this.principal.groups)) {
       throw new BusbarError("FORBIDDEN", `Cannot act as ${JSON.stringify(principal.id)}: the session is ${JSON.stringify(this.principal.id)}`);
     }
     return new PrincipalBus(this.#context, principal);

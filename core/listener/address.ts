@@ -5,6 +5,13 @@ export function plainAddress(address: string): string {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
 }
 
+/** The bare address of a peer as transports name it: without port, brackets, zone (RFC 4007 §11) and the wrapping of IPv4 addresses. */
+export function remoteAddress(remote: string): string {
+  const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(remote)?.[1] ?? /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(remote)?.[1] ?? remote;
+  const zone = bare.indexOf("%");
+  return plainAddress(zone < 0 ? bare : bare.slice(0, zone));
+}
+
 /** Whether only this machine can reach a listener on `host`: `localhost`, 127.0.0.0/8 or ::1 (RFC 6890). Other names may mean anything. */
 export function isLoopback(host: string): boolean {
   const address = plainAddress(host);

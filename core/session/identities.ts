@@ -74,12 +74,13 @@ export class Identities {
     else will?.publish();
   }
 
-  /** Ends the vouched ones that stand no more. Returns false when who has logged in does not. `rightsChanged`: whether what they may do is to be asked anew. */
-  check(rightsChanged: boolean): boolean {
+  /** Ends the vouched ones that stand no more. Returns false when who has logged in does not. `rightsChanged`: whether what they may do is to be asked anew; `newAuthority`: also who they are. */
+  check(rightsChanged: boolean, newAuthority: boolean): boolean {
     const authority = this.#services.authority();
     for (const identity of this.all) {
       if (authority.stands(identity.principal)) {
         if (rightsChanged) identity.bus.recheck();
+        if (newAuthority) this.#refresh(identity);
       } else if (identity === this.#own) return false;
       else this.detach(identity);
     }
@@ -100,6 +101,23 @@ export class Identities {
     for (const identity of all) if (this.#services.answers.take(frame, identity)) return;
   }
 
+  /** Another authority may see it in other groups, or want to know where it is. It does not leave in between. */
+  #refresh(known: Identity): void {
+    const principal = this.#asAuthoritySees(known.principal);
+    if (principal === known.principal) return;
+    const { channel } = this.#session;
+    const inbox = known.isLike(principal) ? known.inbox : undefined;
+    const identity = new Identity(principal, { channel, services: this.#services, heritage: { inbox, will: known.takeWill() } });
+    if (known === this.#own) this.#own = identity;
+    else this.#vouched!.set(principal.id, identity);
+    this.#services.regrouped(this.#session, known.principal, principal);
+    if (inbox === undefined) identity.inbox?.flush();
+  }
+
+  #asAuthoritySees(principal: Principal): Principal {
+    return this.#services.authority().refresh?.(principal, this.#session.channel.origin) ?? principal;
+  }
+
   #vouchedSpeaker(message: Message, codec: Codec): Identity | undefined {
     const { trusted, limits } = this.#session.channel.options;
     if (trusted === undefined) return undefined;
@@ -109,7 +127,7 @@ export class Identities {
     if (!isId(id) || isReservedId(id)) throw new BusbarError("BAD_FRAME", `Cannot speak as ${JSON.stringify(id.slice(0, 80))}: it is no id, or a reserved one`);
     const count = this.#vouched?.size ?? 0;
     if (count >= (limits?.identities ?? 1000)) throw new BusbarError("OVERLOAD", `Cannot speak for another device: ${count} speak through this connection already`);
-    const identity = this.attach({ id, roles: trusted.roles, groups: trusted.groups ?? [] });
+    const identity = this.attach(this.#asAuthoritySees({ id, roles: trusted.roles, groups: trusted.groups ?? [], ...(trusted.groups && { ownGroups: trusted.groups }) }));
     identity.inbox?.flush();
     return identity;
   }

@@ -31,8 +31,7 @@ export class Login {
     this.#credentials = credentials;
     this.#options = options;
     const { signal } = this.#abort;
-    const { remote } = options.session.channel.transport;
-    options.services.authority().authenticate(credentials, { remote, signal }).then(
+    options.services.authority().authenticate(credentials, { ...options.session.channel.origin, signal }).then(
       (principal) => signal.aborted || this.#accepted(principal),
       (error: unknown) => signal.aborted || this.#refused(error),
     );

@@ -1,3 +1,4 @@
+import type { Origin } from "../authority.ts";
 import type { Clock } from "../clock.ts";
 import type { PostOffice } from "../delivery/post-office.ts";
 import type { Message } from "../envelope.ts";
@@ -37,6 +38,12 @@ export class PeerChannel {
     this.#session = session;
     this.#services = services;
     this.#buffer = options.limits?.buffer ?? defaultBuffer;
+  }
+
+  /** Where the peer is. */
+  get origin(): Origin {
+    const { kind, remote } = this.transport;
+    return { transport: kind, remote };
   }
 
   get office(): PostOffice {

@@ -104,9 +104,9 @@ export class PeerSession implements Session {
     this.channel.options.onClose?.();
   }
 
-  /** About once a second, and when rights may have changed: ends what no longer stands, repeats what is unacknowledged. */
-  check(rightsChanged: boolean): void {
-    if (!this.#identities.check(rightsChanged)) return this.#refuse("authFailed", "authentication has expired or was revoked");
+  /** About once a second, and when rights may have changed, or another authority has taken over: ends what no longer stands, repeats what is unacknowledged. */
+  check(rightsChanged: boolean, newAuthority = false): void {
+    if (!this.#identities.check(rightsChanged, newAuthority)) return this.#refuse("authFailed", "authentication has expired or was revoked");
     const { own } = this.#identities;
     if (rightsChanged && own) this.#subscriptions?.recheck(own.bus);
     const now = this.#services.clock.now();

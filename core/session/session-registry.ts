@@ -55,6 +55,11 @@ export class SessionRegistry implements Sessions {
       wills: this.#wills,
       attached: (session, principal) => this.#attached(session, principal),
       detached: (session, principal) => this.#detached(session, principal),
+      regrouped: (session, before, now) => {
+        if (before.user) return;
+        this.#leaveGroups(session, before);
+        this.#joinGroups(session, now);
+      },
       closed: (session) => void this.#sessions.delete(session),
       handed: (command, device, final, done) => {
         command.hand(device, final);
@@ -82,7 +87,7 @@ export class SessionRegistry implements Sessions {
   authorityChanged(): void {
     if (this.#stops.length === 0) return; // not started yet, or stopped
     this.#watch();
-    this.#check(true);
+    this.#check(true, true);
   }
 
   #watch(): void {
@@ -136,22 +141,30 @@ export class SessionRegistry implements Sessions {
     if (principal.user) return;
     const older = this.#devices.get(principal.id);
     this.#devices.set(principal.id, session);
-    for (const group of principal.groups) {
-      const members = this.#groups.get(group);
-      if (members) members.set(principal.id, session);
-      else this.#groups.set(group, new Map([[principal.id, session]]));
-    }
+    this.#joinGroups(session, principal);
     if (older === session) return;
     if (older && !older.channel.options.trusted) older.close(CloseCode.replaced, "replaced by a newer connection");
     if (!older) this.#presence(principal.id, "online", session.since);
   }
 
-  #detached(session: PeerSession, principal: Principal): boolean {
-    for (const group of principal.groups) {
+  #joinGroups(session: PeerSession, { id, groups }: Principal): void {
+    for (const group of groups) {
       const members = this.#groups.get(group);
-      if (members?.get(principal.id) === session) members.delete(principal.id);
+      if (members) members.set(id, session);
+      else this.#groups.set(group, new Map([[id, session]]));
+    }
+  }
+
+  #leaveGroups(session: PeerSession, { id, groups }: Principal): void {
+    for (const group of groups) {
+      const members = this.#groups.get(group);
+      if (members?.get(id) === session) members.delete(id);
       if (members?.size === 0) this.#groups.delete(group);
     }
+  }
+
+  #detached(session: PeerSession, principal: Principal): boolean {
+    this.#leaveGroups(session, principal);
     if (this.#devices.get(principal.id) !== session) return false;
     this.#devices.delete(principal.id);
     this.#presence(principal.id, "offline", session.lastSeen);
@@ -170,8 +183,8 @@ export class SessionRegistry implements Sessions {
     }
   }
 
-  #check(rightsChanged: boolean): void {
-    for (const session of this.#sessions) session.check(rightsChanged);
+  #check(rightsChanged: boolean, newAuthority = false): void {
+    for (const session of this.#sessions) session.check(rightsChanged, newAuthority);
     this.#wills.retry();
     this.#services.answers.retry();
   }

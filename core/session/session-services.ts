@@ -27,6 +27,8 @@ export interface SessionServices {
   attached(session: PeerSession, principal: Principal): void;
   /** Returns whether it was the session of that device. */
   detached(session: PeerSession, principal: Principal): boolean;
+  /** The same peer is in other groups now. */
+  regrouped(session: PeerSession, before: Principal, now: Principal): void;
   /** The session takes and sends nothing any more. */
   closed(session: PeerSession): void;
   /** A command goes to a device; for good where that knows no answers. It is noted in the journal: `done` hears when, or why not. */

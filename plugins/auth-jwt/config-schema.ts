@@ -1,14 +1,12 @@
 import { duration, idText, integer, topicPattern } from "@busbar/core";
 import * as v from "valibot";
 import { isPrincipalId } from "./identity.ts";
-import { isGroupName, isRolePattern } from "./rights.ts";
+import { isGroupName, roleSchema } from "./role-schema.ts";
 import { parseSecretHash } from "./secret-hash.ts";
 
 const principalId = () => v.pipe(idText(), v.check(isPrincipalId, "must not lie below a reserved id: server, all, group"));
 const roleName = () => v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]{1,64}$/, "must be a role name: 1 to 64 of [A-Za-z0-9._-]"));
 const groupName = () => v.pipe(v.string(), v.check(isGroupName, "must be a group name: one level of [A-Za-z0-9._:@-]+"));
-const rolePattern = () => v.pipe(v.string(), v.check(isRolePattern, "must be a topic pattern such as status/{id}/#, in which {id} and {group} each stand for whole levels"));
-const rolePatterns = (what: string) => v.optional(v.pipe(v.array(rolePattern()), v.maxLength(1000), v.description(what)), []);
 const roleNames = (what: string) => v.optional(v.pipe(v.array(roleName()), v.maxLength(64), v.description(what)), []);
 const groupNames = () => v.optional(v.pipe(v.array(groupName()), v.maxLength(1000), v.description("Groups it is in, besides those of `groups` that name its id. Up to 1,000.")), []);
 const filePath = (what: string) => v.pipe(v.string(), v.minLength(1), v.maxLength(4096), v.description(what));
@@ -39,18 +37,6 @@ const publicKey = <const A extends "RS256" | "ES256">(algorithm: A, what: string
     }),
     oneOf("publicKey", "publicKeyFile"),
   );
-
-const role = v.strictObject({
-  publish: rolePatterns("Topics its holders may publish to. {id} is the holder's id, {group} each of its groups."),
-  subscribe: rolePatterns("Topics its holders may subscribe to; what they ask for must lie wholly within one of these patterns."),
-  deny: v.optional(
-    v.strictObject({
-      publish: rolePatterns("Topics its holders may not publish to, whatever else grants it."),
-      subscribe: rolePatterns("Topics its holders may not subscribe to; a subscription that touches one of them is refused as a whole."),
-    }),
-    {},
-  ),
-});
 
 const device = v.strictObject({
   secret: v.pipe(
@@ -91,7 +77,7 @@ export const configSchema = v.strictObject({
     ),
     [],
   ),
-  roles: v.optional(v.pipe(v.record(roleName(), role), v.maxEntries(1000), v.description("What the holders of a role may do; what no role grants is refused. Up to 1,000.")), {}),
+  roles: v.optional(v.pipe(v.record(roleName(), roleSchema), v.maxEntries(1000), v.description("What the holders of a role may do; what no role grants is refused. Up to 1,000.")), {}),
   groups: v.optional(
     v.pipe(
       v.record(groupName(), v.pipe(v.array(topicPattern()), v.maxLength(10_000))),

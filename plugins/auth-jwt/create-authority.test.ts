@@ -29,7 +29,7 @@ async function site(t: TestContext, config: Readonly<Record<string, unknown>> = 
   if (parsed.revocationsFile !== undefined) await writeFile(path(parsed.revocationsFile), "");
   const authority = await createAuthority(parsed, { clock, log, metrics, path });
   t.after(() => authority.close());
-  const login = (token: string, id?: string) => authority.authenticate({ kind: "token", token, id }, { remote });
+  const login = (token: string, id?: string) => authority.authenticate({ kind: "token", token, id }, { remote, transport: "tcp" });
   return { authority, clock, config: parsed, home, lines, login, metrics, path };
 }
 
@@ -101,7 +101,7 @@ test("authenticate() takes a token of a key in the config, and none of another",
 test("authenticate() takes a device's secret, remembers it by its hash, and slows guessing down", async (t) => {
   const { authority, clock, login, metrics } = await site(t, { devices: { lamp: { secret: await hashSecret("lamp-secret"), roles: ["device"], groups: ["hall"] } } });
   const lamp = await login("lamp-secret", "lamp");
-  assert.deepEqual(lamp, { id: "lamp", roles: ["device"], groups: ["hall"] });
+  assert.deepEqual(lamp, { id: "lamp", roles: ["device"], groups: ["hall"], ownGroups: ["hall"] });
   assert.equal(authority.stands(lamp), true);
   assert.equal(await login("lamp-secret", "lamp"), lamp);
   assert.match(metrics.format(), /busbar_auth_cache_hits_total 1\n/);
@@ -115,7 +115,7 @@ test("authenticate() takes a device's secret, remembers it by its hash, and slow
 
 test("authenticate() maps certificates and lets one be revoked by its fingerprint", async (t) => {
   const { authority } = await site(t, { certificates: { "plc.example.org": { id: "plc-101", roles: ["device"] } }, revoked: ["11:22"] });
-  const login = (fingerprint: string) => authority.authenticate({ kind: "certificate", names: ["plc.example.org"], fingerprint }, { remote });
+  const login = (fingerprint: string) => authority.authenticate({ kind: "certificate", names: ["plc.example.org"], fingerprint }, { remote, transport: "tcp" });
   assert.deepEqual(await login("33:44"), { id: "plc-101", roles: ["device"], groups: [], credential: "33:44" });
   await assert.rejects(login("11:22"), { reason: "revoked" });
 });
@@ -166,7 +166,7 @@ test("authenticate() logs and counts each refusal by reason and never shows the 
 test("authenticate() ends with the signal's reason when it aborts before the check began", async (t) => {
   const { authority } = await site(t, { devices: { lamp: { secret: await hashSecret("lamp-secret") } } });
   const gone = AbortSignal.abort(new Error("the peer is gone"));
-  await assert.rejects(authority.authenticate({ kind: "token", token: "lamp-secret", id: "lamp" }, { remote, signal: gone }), /the peer is gone/);
+  await assert.rejects(authority.authenticate({ kind: "token", token: "lamp-secret", id: "lamp" }, { remote, transport: "tcp", signal: gone }), /the peer is gone/);
 });
 
 test("issue() makes a token with the claims of WIRE §6, each with a jti of its own", async (t) => {
@@ -198,7 +198,7 @@ test("issueToken() makes a token without a gateway that the gateway then takes, 
   const log = createLog({ clock, write: () => {} });
   const authority = await createAuthority(config, { clock, log, metrics: new MetricsRegistry(), path });
   const late = await issueToken(config, { id: "home-8", roles: [], ttl: 60 }, { now: clock.now(), path });
-  for (const [token, id] of [[early, "home-7"], [late, "home-8"]] as const) assert.equal((await authority.authenticate({ kind: "token", token }, { remote })).id, id);
+  for (const [token, id] of [[early, "home-7"], [late, "home-8"]] as const) assert.equal((await authority.authenticate({ kind: "token", token }, { remote, transport: "tcp" })).id, id);
   await assert.rejects(issueToken({ ...config, keyFile: false }, { id: "home-7", roles: [], ttl: 60 }, { path }), { code: "FORBIDDEN" });
 });
 

@@ -5,7 +5,7 @@ import { BoundedMap } from "./bounded-map.ts";
 import { createCertificates } from "./certificates.ts";
 import type { AuthJwtConfig } from "./config-schema.ts";
 import { createDeviceSecrets } from "./device-secrets.ts";
-import { createIdentities, isPrincipalId, type Identity } from "./identity.ts";
+import { createGroups, createIdentities, isPrincipalId, type Identity } from "./identity.ts";
 import { checkRequest, signToken } from "./issue-token.ts";
 import { Refusal } from "./refusal.ts";
 import { openRevocations } from "./revocations.ts";
@@ -43,6 +43,8 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
   const listeners = new Set<() => void>();
   const revocations = await openRevocations(config, { clock, log, path, changed: () => callAll(listeners, log) });
 
+  const rights = createRights(config.roles);
+  const groupsOf = createGroups(config);
   const principalOf = createIdentities(config, log);
   const byCertificate = createCertificates(config);
   const secrets = createDeviceSecrets(config.devices, clock);
@@ -76,13 +78,13 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
   };
 
   return {
-    async authenticate(credentials, { remote, signal }) {
+    async authenticate(credentials, { remote, transport, signal }) {
       try {
         const principal = credentials.kind === "certificate" ? principalOf(byCertificate(credentials)) : await byToken(credentials, remote, signal);
         if (revocations.has(principal)) throw new Refusal("revoked", `the credentials of "${principal.id}" are revoked`);
         metrics.counter("busbar_auth_logins_total", "Logins that succeeded", { kind: credentials.kind }).value++;
         log.debug("Logged in", { remote, id: principal.id, kind: credentials.kind });
-        return principal;
+        return rights.placed(principal, { remote, transport });
       } catch (error) {
         if (error instanceof Refusal) {
           metrics.counter("busbar_auth_failures_total", "Logins that were refused", { reason: error.reason }).value++;
@@ -91,7 +93,13 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
         throw error;
       }
     },
-    can: createRights(config.roles),
+    can: rights.can,
+    explain: rights.explain,
+    refresh(principal, origin) {
+      const groups = groupsOf(principal.id, principal.ownGroups);
+      const seen = groups.join() === principal.groups.join() ? principal : Object.freeze({ ...principal, groups });
+      return seen.via === undefined ? rights.placed(seen, origin) : seen;
+    },
     stands,
     async issue(request) {
       checkRequest(config, request);

@@ -20,18 +20,27 @@ export function isPrincipalId(id: string): boolean {
   return isId(id) && !isReservedId(id);
 }
 
+/** Makes the function that finds the device groups that an id is in by the config, besides those that are `given`: sorted, each once. */
+export function createGroups(config: Pick<AuthJwtConfig, "groups">): (id: string, given?: readonly string[]) => readonly string[] {
+  const groups = Object.entries(config.groups);
+  return (id, given = []) => {
+    const member = groups.filter(([, patterns]) => patterns.some((pattern) => covers(pattern, id))).map(([name]) => name);
+    return Object.freeze([...new Set([...given, ...member])].sort());
+  };
+}
+
 /** Makes principals: keeps the roles that exist and adds the device groups that the id is in. */
 export function createIdentities(config: AuthJwtConfig, log: Log): (identity: Identity) => Principal {
   const known = new Set(Object.keys(config.roles));
-  const groups = Object.entries(config.groups);
+  const groupsOf = createGroups(config);
   return ({ id, roles, groups: given = [], expires, credential, user }) => {
     const unknown = roles.filter((role) => !known.has(role));
     if (unknown.length > 0) log.warn("Unknown roles grant nothing", { id, roles: unknown.map((role) => role.slice(0, 64)) });
-    const member = groups.filter(([, patterns]) => patterns.some((pattern) => covers(pattern, id))).map(([name]) => name);
     return Object.freeze({
       id,
       roles: Object.freeze([...new Set(roles.filter((role) => known.has(role)))]),
-      groups: Object.freeze([...new Set([...given, ...member])].sort()),
+      groups: groupsOf(id, given),
+      ...(given.length === 0 ? {} : { ownGroups: given }),
       ...(expires === undefined ? {} : { expires }),
       ...(credential === undefined ? {} : { credential }),
       ...(user ? { user } : {}),

@@ -38,7 +38,7 @@ test("auth-jwt gives other plugins the authority, and its kernel a bus that obey
   assert.match(await readFile(join(cwd, "keys", "signing.key"), "utf8"), /^[\w-]{43}\n$/);
 
   const token = await authority.issue({ id: "home-7", roles: ["device"], ttl: 60 });
-  const principal = await authority.authenticate({ kind: "token", token, id: "home-7" }, { remote: "127.0.0.1" });
+  const principal = await authority.authenticate({ kind: "token", token, id: "home-7" }, { remote: "127.0.0.1", transport: "tcp" });
   const bus = gateway.bus.as(principal);
   const seen = gateway.next("status/home-7/#");
   bus.publish({ type: "status", from: "home-7/lamp", payload: { on: true } });
@@ -48,7 +48,7 @@ test("auth-jwt gives other plugins the authority, and its kernel a bus that obey
   assert.throws(() => bus.subscribe("#", () => {}), { code: "FORBIDDEN" });
   bus.subscribe("status/home-7/#", () => {}).close();
 
-  await assert.rejects(authority.authenticate({ kind: "token", token: `${token}x` }, { remote: "127.0.0.1" }), { code: "UNAUTHENTICATED" });
+  await assert.rejects(authority.authenticate({ kind: "token", token: `${token}x` }, { remote: "127.0.0.1", transport: "tcp" }), { code: "UNAUTHENTICATED" });
   assert.equal(gateway.metric('busbar_auth_logins_total{kind="token"}'), 1);
   assert.equal(gateway.metric('busbar_auth_failures_total{reason="signature"}'), 1);
 });

@@ -4,9 +4,10 @@ import { matches, type Principal } from "@busbar/core";
 import fc from "fast-check";
 import * as v from "valibot";
 import { configSchema } from "./config-schema.ts";
-import { createRights, isRolePattern } from "./rights.ts";
+import { createRights } from "./rights.ts";
+import { isRolePattern } from "./role-schema.ts";
 
-const rights = (roles: unknown) => createRights(v.parse(configSchema, { roles }).roles);
+const rights = (roles: unknown) => createRights(v.parse(configSchema, { roles }).roles).can;
 const who = (id: string, roles: readonly string[] = ["device"], groups: readonly string[] = []): Principal => ({ id, roles, groups });
 
 const site = rights({

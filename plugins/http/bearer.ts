@@ -35,7 +35,7 @@ export function bearer(authority: Authority, parts: { readonly log: Log; readonl
     }
     const remote = remoteOf(context);
     try {
-      const principal = await authority.authenticate({ kind: "token", token }, { remote, signal: context.req.raw.signal });
+      const principal = await authority.authenticate({ kind: "token", token }, { remote, transport: "http", signal: context.req.raw.signal });
       if (authority.stands(principal)) return principal;
       throw new BusbarError("UNAUTHENTICATED", "Cannot use the token: it has expired or was revoked");
     } catch (error) {
