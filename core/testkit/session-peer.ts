@@ -93,7 +93,7 @@ export class PeerDriver {
 
   #change(complaint: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${complaint} within 5 s`)), 5000);
+      const timer = setTimeout(() => reject(new Error(`${complaint} within 20 s`)), 20_000);
       this.#peer.onChange = () => {
         clearTimeout(timer);
         this.#peer.onChange = () => {};

@@ -25,11 +25,24 @@ export interface GatewayProcess {
   stop(): Promise<number | string>;
 }
 
-/** Starts the gateway of `busbar.yaml` in a folder. `prefix`: words of a program that runs it, such as strace -D, which must not become its parent. */
-export function startGatewayProcess({ folder, runtime, prefix = [] }: { readonly folder: string; readonly runtime: Runtime; readonly prefix?: readonly string[] }): GatewayProcess {
+/** How a gateway is started. */
+export interface GatewayProcessOptions {
+  /** Where its `busbar.yaml` or `busbar.json` is. */
+  readonly folder: string;
+  readonly runtime: Runtime;
+  /** Words of a program that runs it, such as strace -D, which must not become its parent. */
+  readonly prefix?: readonly string[];
+  /** Environment variables besides our own. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Is told everything that it prints, as it comes. */
+  readonly heard?: (text: string, stream: "stdout" | "stderr") => void;
+}
+
+/** Starts the gateway of the config in a folder. */
+export function startGatewayProcess({ folder, runtime, prefix = [], env = {}, heard }: GatewayProcessOptions): GatewayProcess {
   const { BUSBAR_TOKEN: _, BUSBAR_DEBUG: __, ...own } = process.env;
   const [first, ...rest] = [...prefix, ...runtime.command(program), "start", "--json"];
-  const child = spawn(first!, rest, { cwd: folder, env: { ...own, NO_COLOR: "1" }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(first!, rest, { cwd: folder, env: { ...own, NO_COLOR: "1", ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const errors: string[] = [];
   const text = { stdout: "", stderr: "" };
   let gone = false;
@@ -41,12 +54,14 @@ export function startGatewayProcess({ folder, runtime, prefix = [] }: { readonly
     });
   });
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    heard?.(chunk, "stderr");
     const lines = (text.stderr + chunk).split("\n");
     text.stderr = lines.pop()!.slice(0, 10_000);
     for (const line of lines) if (errors.length < 20 && isError(line)) errors.push(line);
   });
   const ready = new Promise<Urls>((resolve, reject) => {
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      heard?.(chunk, "stdout");
       text.stdout += chunk;
       const line = /^\{.*\}$/m.exec(text.stdout)?.[0];
       if (line !== undefined) resolve(urlsOf(line));
