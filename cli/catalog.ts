@@ -14,6 +14,7 @@ export const catalog: Readonly<Record<string, CatalogEntry>> = {
   check: { summary: "list everything that is wrong with a config", example: "busbar check busbar.yaml", load: () => import("./commands/check.ts") },
   graph: { summary: "draw which plugin sends what where", example: "busbar graph --mermaid > flow.mmd", load: () => import("./commands/graph.ts") },
   plugins: { summary: "list the installed plugins", example: "busbar plugins --json", load: () => import("./commands/plugins.ts") },
+  permissions: { summary: "say what a config needs of the machine", example: "busbar permissions --deno", load: () => import("./commands/permissions.ts") },
   new: { summary: "write a small working plugin to start from", example: "busbar new plugin my-protocol", load: () => import("./commands/new.ts") },
   token: { summary: "make a token for a device, a person or an app", example: "busbar token sensor-1 --role device --ttl 30d", load: () => import("./commands/token.ts") },
   tap: { summary: "print messages as they pass", example: "busbar tap 'status/#'", load: () => import("./commands/tap.ts") },

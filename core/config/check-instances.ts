@@ -5,6 +5,7 @@ import { checkSection } from "./check-section.ts";
 import type { CheckedInstance } from "./checked.ts";
 import type { ConfigHost } from "./host.ts";
 import { suggest } from "./nearest.ts";
+import { checkManifest } from "./permissions/check-manifest.ts";
 import { pluginFault } from "./plugin-fault.ts";
 import type { Reporter } from "./reporter.ts";
 import { showNode, toValue, type MapNode, type Path, type SourceNode } from "./source-tree.ts";
@@ -50,9 +51,12 @@ async function checkInstance(root: SourceNode, id: string, section: SourceNode, 
   const plugin = await findPlugin(root, id, map, file, host, report);
   if (!plugin) return { id, plugin: undefined, checked: undefined };
   const node: MapNode = { ...map, entries: new Map([...map.entries].filter(([key]) => !commonKeys.some((common) => common === key))) };
+  const use = useOf(id, map);
+  const from = use === undefined ? undefined : await host.pluginPackage(use, file);
+  if (from) checkManifest(root, path, { package: from, schema: plugin.config }, report);
   const checked = checkSection({ root, path, node, schema: plugin.config, besides: commonKeys }, report);
   if (!checked || !idIsRight || required === undefined) return { id, plugin, checked: undefined };
-  return { id, plugin, checked: { id, plugin, required, config: checked.output, source: toValue(node) } };
+  return { id, plugin, checked: { id, plugin, required, config: checked.output, package: from, source: toValue(node) } };
 }
 
 function checkInstanceId(root: SourceNode, id: string, report: Reporter): boolean {
@@ -73,6 +77,13 @@ function checkRequired(root: SourceNode, path: Path, map: MapNode, report: Repor
   }
   report.value(root, [...path, "required"], `must be true or false, not ${showNode(node)}`);
   return undefined;
+}
+
+/** What the section calls its plugin; undefined where a config in TypeScript holds the plugin itself. */
+function useOf(id: string, map: MapNode): string | undefined {
+  const node = map.entries.get("use")?.node;
+  const use = node ? (node.kind === "scalar" ? node.value : undefined) : id;
+  return typeof use === "string" ? use : undefined;
 }
 
 async function findPlugin(root: SourceNode, id: string, map: MapNode, file: string, host: ConfigHost, report: Reporter): Promise<AnyPlugin | undefined> {

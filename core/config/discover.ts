@@ -2,7 +2,8 @@ import { dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { BusbarError } from "../errors.ts";
 import type { AnyPlugin } from "../plugin.ts";
-import { ancestors, entryFile, exportFile, isFile, namesIn, readManifest } from "./package-entry.ts";
+import { ancestors, entryFile, exportFile, isFile, namesIn, readManifest, type Manifest } from "./package-entry.ts";
+import { parseManifest, type PermissionManifest } from "./permissions/manifest.ts";
 import { pluginFault } from "./plugin-fault.ts";
 
 /** A plugin that is installed, as its package.json describes it. */
@@ -16,6 +17,8 @@ export interface InstalledPlugin {
   readonly api: string;
   /** The runtimes it runs on, such as "node", "deno"; empty when it does not say. */
   readonly runtimes: readonly string[];
+  /** What it may touch; undefined when its package.json says that wrongly. */
+  readonly permissions: PermissionManifest | undefined;
   /** The package's folder. */
   readonly folder: string;
 }
@@ -41,8 +44,9 @@ function parseUse(use: string): { readonly packages: readonly string[]; readonly
  * @throws {BusbarError} NOT_FOUND when there is none, CONFIG when it does not load or its default export is no plugin.
  */
 export async function loadPlugin(use: string, folder: string): Promise<AnyPlugin> {
-  const file = await findPlugin(use, folder);
-  if (file === undefined) throw new BusbarError("NOT_FOUND", `Cannot find plugin "${use}": no package of that name is installed`);
+  const found = await locatePlugin(use, folder);
+  if (found === undefined) throw new BusbarError("NOT_FOUND", `Cannot find plugin "${use}": no package of that name is installed`);
+  const { file } = found;
   let module: { readonly default?: unknown };
   try {
     module = await import(pathToFileURL(file).href);
@@ -54,11 +58,23 @@ export async function loadPlugin(use: string, folder: string): Promise<AnyPlugin
   return module.default as AnyPlugin;
 }
 
-async function findPlugin(use: string, folder: string): Promise<string | undefined> {
+/** Where a plugin is. */
+export interface LocatedPlugin {
+  /** The module whose default export it is. */
+  readonly file: string;
+  /** The folder of the package that it belongs to, and what its package.json says; undefined for a file of no package. */
+  readonly package?: { readonly folder: string; readonly manifest: Manifest } | undefined;
+}
+
+/**
+ * Finds what `loadPlugin` would load, without running it; undefined when there is none.
+ * @throws {BusbarError} CONFIG for a path that is none.
+ */
+export async function locatePlugin(use: string, folder: string): Promise<LocatedPlugin | undefined> {
   if (/^\.{1,2}\//.test(use) || isAbsolute(use)) {
     const file = resolve(folder, use);
     if (!/\.[mc]?[tj]s$/.test(file)) throw new BusbarError("CONFIG", `Cannot load plugin "${use}": a path must end in .ts, .mts, .js or .mjs`);
-    if (await isFile(file)) return file;
+    if (await isFile(file)) return { file, package: await packageAround(dirname(file)) };
     throw new BusbarError("CONFIG", `Cannot load plugin "${use}": there is no file ${file}`);
   }
   const places = searchPath(folder);
@@ -67,8 +83,19 @@ async function findPlugin(use: string, folder: string): Promise<string | undefin
     for (const place of places) {
       const at = join(place, name);
       const manifest = await readManifest(at);
-      if (manifest) return plugin === "." ? entryFile(at, manifest) : exportFile(at, manifest, plugin);
+      if (!manifest) continue;
+      const file = plugin === "." ? entryFile(at, manifest) : exportFile(at, manifest, plugin);
+      return file === undefined ? undefined : { file, package: { folder: at, manifest } };
     }
+  }
+  return undefined;
+}
+
+/** The nearest package at or above a folder that has anything to say to Busbar. */
+async function packageAround(folder: string): Promise<LocatedPlugin["package"]> {
+  for (const at of ancestors(folder)) {
+    const manifest = await readManifest(at);
+    if (manifest?.busbar !== undefined) return { folder: at, manifest };
   }
   return undefined;
 }
@@ -88,11 +115,11 @@ export async function listPlugins(folder: string): Promise<readonly InstalledPlu
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The plugins of a package: its own, and those of its `busbar.plugins` (name: description). */
+/** The plugins of a package: its own, and those of its `busbar.plugins`, by name a description, or `{description, permissions}`. */
 async function describe(folder: string, name: string): Promise<readonly InstalledPlugin[]> {
   const manifest = await readManifest(folder);
   if (!manifest || !Array.isArray(manifest.keywords) || !manifest.keywords.includes("busbar-plugin")) return [];
-  const { api, runtimes, plugins } = recordOf(manifest.busbar);
+  const { api, runtimes, plugins, permissions } = recordOf(manifest.busbar);
   const own: InstalledPlugin = {
     name: name.replace(/^@busbar\/|^busbar-plugin-/, ""),
     package: name,
@@ -100,10 +127,21 @@ async function describe(folder: string, name: string): Promise<readonly Installe
     description: textOf(manifest.description),
     api: textOf(api),
     runtimes: Array.isArray(runtimes) ? runtimes.filter((runtime) => typeof runtime === "string") : [],
+    permissions: permissionsOf(permissions),
     folder,
   };
-  return [own, ...Object.entries(recordOf(plugins)).map(([plugin, description]) => ({ ...own, name: `${own.name}/${plugin}`, description: textOf(description) }))];
+  return [
+    own,
+    ...Object.entries(recordOf(plugins)).map(([plugin, about]) => {
+      const { description, permissions } = typeof about === "string" ? { description: about } : recordOf(about);
+      return { ...own, name: `${own.name}/${plugin}`, description: textOf(description), permissions: permissionsOf(permissions) };
+    }),
+  ];
 }
 
+const permissionsOf = (value: unknown): PermissionManifest | undefined => {
+  const read = parseManifest(value);
+  return "manifest" in read ? read.manifest : undefined;
+};
 const recordOf = (value: unknown): Readonly<Record<string, unknown>> => (typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {});
 const textOf = (value: unknown): string => (typeof value === "string" ? value : "");

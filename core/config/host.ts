@@ -1,4 +1,5 @@
 import type { AnyPlugin } from "../plugin.ts";
+import type { PluginPackage } from "./permissions/plugin-manifest.ts";
 
 /** What reading a config needs from the machine. `systemConfigHost` is the real one; a test hands in its own. */
 export interface ConfigHost {
@@ -15,6 +16,8 @@ export interface ConfigHost {
    * @throws {BusbarError} NOT_FOUND when there is none of that name, CONFIG when what is there is no plugin or does not load.
    */
   loadPlugin(use: string, file: string): Promise<AnyPlugin>;
+  /** Where the code of that plugin is and what it asks for; undefined when there is none of that name. Runs no plugin code. */
+  pluginPackage(use: string, file: string): Promise<PluginPackage | undefined>;
   /** The names of all plugins that the config `file` could use. Runs no plugin code. */
   installed(file: string): Promise<readonly string[]>;
 }

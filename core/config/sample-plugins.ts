@@ -73,6 +73,7 @@ export function sampleHost(text: string, env: Readonly<Record<string, string>> =
     readText: async (path) => all[path] ?? Promise.reject(Object.assign(new Error(path), { code: "ENOENT" })),
     importModule: async () => ({}),
     loadPlugin: async (use) => samplePlugins[use] ?? Promise.reject(new BusbarError("NOT_FOUND", `Cannot find plugin "${use}"`)),
+    pluginPackage: async () => undefined,
     installed: async () => Object.keys(samplePlugins),
   };
 }

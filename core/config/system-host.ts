@@ -5,6 +5,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { listPlugins, loadPlugin } from "./discover.ts";
 import type { ConfigHost } from "./host.ts";
+import { readPluginPackage } from "./permissions/plugin-manifest.ts";
 
 /** The largest file that is read for a config, in bytes. */
 const fileLimit = 16 * 1024 * 1024;
@@ -24,5 +25,6 @@ export const systemConfigHost: ConfigHost = {
     return await import(`${pathToFileURL(full).href}?version=${version}`); // another query makes the runtime read a changed file anew
   },
   loadPlugin: (use, file) => loadPlugin(use, dirname(resolve(file))),
+  pluginPackage: (use, file) => readPluginPackage(use, dirname(resolve(file))),
   installed: async (file) => (await listPlugins(dirname(resolve(file)))).map(({ name }) => name),
 };

@@ -35,6 +35,7 @@ const opcuaSchema = v.pipe(
     enabled: field(v.boolean(), true, "Whether the OPC UA server listens. Default true."),
     host: field(text(255), "127.0.0.1", "Address to listen on. Default 127.0.0.1."),
     port: field(portNumber(), 4840, "TCP port, 0 for any free one. Default 4840."),
+    innerPort: field(portNumber(), 0, "TCP port on 127.0.0.1 of the thread that answers, which only this process is meant to use; 0 for any free one. A fixed one can be named where every port that may be used has to be. Default 0."),
     allowRemote: field(v.boolean(), false, "Whether host may be an address that other machines reach. Default false."),
     hostname: v.pipe(v.optional(text(255)), v.description("Host name that clients are told to connect to. Default: host, or this machine's name where host is a wildcard.")),
     securityPolicies: field(v.pipe(v.array(v.picklist(securityPolicies)), v.minLength(1)), ["None", "Basic256Sha256"], "Security policies that are offered: None, Basic256Sha256, Aes128_Sha256_RsaOaep, Aes256_Sha256_RsaPss. Default None and Basic256Sha256."),

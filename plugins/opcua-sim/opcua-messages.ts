@@ -15,6 +15,8 @@ export interface OpcuaSettings {
   /** The host name and port that clients are told to connect to. */
   readonly hostname: string;
   readonly port: number;
+  /** TCP port on 127.0.0.1 of the server's own thread. Default 0: any free one. */
+  readonly innerPort?: number;
   /** Absolute path of the folder of keys and certificates. */
   readonly pki: string;
   readonly securityPolicies: readonly (typeof securityPolicies)[number][];

@@ -93,7 +93,7 @@ async function createServer(settings: OpcuaSettings): Promise<OPCUAServer> {
   const atMost = (asked: number, limit: number): number => (asked === 0 ? limit : Math.min(asked, limit)); // 0 = no limit (OPC 10000-6 §7.1.2.3)
   return new OPCUAServer({
     host: "127.0.0.1",
-    port: 0,
+    port: settings.innerPort ?? 0,
     hostname: settings.hostname,
     nodeset_filename: [nodesets.standard],
     serverInfo: { applicationUri: "urn:busbar:opcua-sim", productUri: "urn:busbar", applicationName: { text: "Busbar simulated plant" } },
