@@ -67,6 +67,13 @@ describe("formatLogJson()", () => {
     assert.deepEqual(read({ time: 0, level: "debug", message: "forged", a: 1 }), { time: "2026-01-02T03:04:05.006Z", level: "warn", message: "hello", a: 1 });
   });
 
+  it("escapes what JSON leaves as it is though it moves a terminal's cursor, or turns the order of what is read", () => {
+    const said = { a: "\u007f\u009b2J\u0085", b: "\u202edrawkcab\u2066\ufeff", "\u200bc": "ü€😀" };
+    const line = formatLogJson(record(said));
+    assert.match(line, /^[^\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$/);
+    assert.deepEqual(JSON.parse(line), { time: "2026-01-02T03:04:05.006Z", level: "warn", message: "hello", ...said });
+  });
+
   it("never throws, whatever the fields", () => {
     for (const value of [cycle, { toJSON: () => { throw new Error("no"); } }, Symbol("x"), () => 1, undefined, Object.create(null)]) assert.equal((read({ value }) as { message: string }).message, "hello");
   });

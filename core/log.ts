@@ -74,11 +74,19 @@ export function createLog(options: LogOptions): Log {
   };
 }
 
-/** A line as JSON, for machines: `{"time","level","message",…fields}`. JSON escapes control characters, so no field can forge a line. */
+/** What would begin another line, move a terminal's cursor, or be read in another order than it is written (Unicode UAX #9 §2): none of it belongs in a log as it is. */
+const deceptive = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+
+/** Escapes as JSON does, which leaves everything beyond U+001F as it is. */
+function escapeDeceptive(line: string): string {
+  return line.replace(deceptive, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** A line as JSON, for machines: `{"time","level","message",…fields}`. Control and other deceptive characters are escaped, so no field can forge a line, nor move the cursor of whoever reads it. */
 export function formatLogJson(record: LogRecord): string {
   const own = { time: new Date(record.time).toISOString(), level: record.level, message: record.message };
   const fields = Object.fromEntries(Object.entries(record.fields).filter(([name]) => !(name in own)));
-  return stringify({ ...own, ...fields }) ?? stringify({ ...own, fields: "cannot be said in JSON" })!;
+  return escapeDeceptive(stringify({ ...own, ...fields }) ?? stringify({ ...own, fields: "cannot be said in JSON" })!);
 }
 
 /** As JSON, a bigint as decimal text; undefined for what JSON has no word for, such as a cycle: whatever somebody threw, saying so must not throw again. */
@@ -95,7 +103,7 @@ function formatValue(value: unknown): string {
   return stringify(value) ?? (typeof value === "object" ? Object.prototype.toString.call(value) : String(value));
 }
 
-/** A line for people: time, level where it is not info, component, message, fields. Control characters are escaped. */
+/** A line for people: time, level where it is not info, component, message, fields. Control and other deceptive characters are escaped. */
 export function formatLogText(record: LogRecord): string {
   const { plugin, ...rest } = record.fields;
   const parts = [new Date(record.time).toISOString().slice(11, 23)];
@@ -103,5 +111,5 @@ export function formatLogText(record: LogRecord): string {
   if (plugin !== undefined) parts.push(`[${String(plugin)}]`);
   parts.push(record.message);
   for (const [name, value] of Object.entries(rest)) parts.push(`${name}=${typeof value === "string" && !/[\s"=]/.test(value) ? value : formatValue(value)}`);
-  return parts.join(" ").replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return escapeDeceptive(parts.join(" "));
 }

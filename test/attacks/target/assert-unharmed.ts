@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import process from "node:process";
-import { assertLedgerBalances } from "@busbar/core/testkit";
+import { assertLedgerBalances, until } from "@busbar/core/testkit";
 import type { AttackTarget } from "./attack-target.ts";
 import { Bystanders } from "./bystanders.ts";
-import { until } from "./until.ts";
 
 /** Bytes by which a gateway's memory may be larger after an attack than it was before all of them: bombs are far larger. */
 const growth = 192 * 1024 * 1024;
@@ -36,6 +35,7 @@ export class Watch {
   static async begin(target: AttackTarget): Promise<Watch> {
     const bystanders = await Bystanders.connect(target);
     await bystanders.talk();
+    target.forgetClients("keep");
     return new Watch(target, bystanders, holdingsOf(await target.metrics(), await socketsOf(target), await memoryOf(target)));
   }
 
@@ -50,11 +50,11 @@ export class Watch {
     await this.#bystanders.talk();
     let text = "";
     const held: { now?: Holdings } = {};
-    await until("sessions, subscriptions, sockets, memory and waiting messages are as before", async () => {
+    await until("sessions, subscriptions, sockets, memory and waiting messages are as they were before", async () => {
       text = await this.#target.metrics();
       held.now = holdingsOf(text, await socketsOf(this.#target), await memoryOf(this.#target));
       return !exceeds(held.now, this.#before) && /^busbar_messages_waiting 0$/m.test(text);
-    }, { seen: () => ({ before: this.#before, now: held.now }) });
+    }, { show: () => ({ before: this.#before, now: held.now }) });
     assertLedgerBalances(text);
     assert.deepEqual(output.problems(), [], "what it printed");
     assert.deepEqual(this.#target.secrets.foundIn(text), [], "secrets in the metrics");

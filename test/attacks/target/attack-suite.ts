@@ -26,7 +26,11 @@ export function attackSuite(area: string, define: (attack: Attack) => void, opti
       it(name, { skip }, async () => {
         const target = await open();
         const watch = await (watching ??= Watch.begin(target));
-        await run(target);
+        try {
+          await run(target);
+        } finally {
+          target.forgetClients("end");
+        }
         await watch.assertUnharmed();
       });
     });

@@ -39,6 +39,7 @@ export class AttackTarget {
   readonly ec: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
   #ports: ReadonlyMap<string, number> = new Map();
   #tokens = 0;
+  #clients: (() => void)[] = [];
 
   private constructor(parts: Pick<AttackTarget, "folder" | "process" | "output" | "secrets" | "hs256" | "listenerToken" | "deviceSecret" | "rsa" | "ec">) {
     this.folder = parts.folder;
@@ -112,14 +113,18 @@ export class AttackTarget {
 
   /** A connection that nobody has said anything on yet. */
   raw(id: string): Promise<RawSocket> {
-    return new RawSocket(this.port(id)).opened();
+    const socket = new RawSocket(this.port(id));
+    this.own(() => socket.destroy());
+    return socket.opened();
   }
 
   /** A session before its login: `ws` JSON over WebSocket, `ws-proto` protobuf over WebSocket, `tcp` protobuf over TCP. */
   async session(transport: SessionTransport): Promise<PeerDriver> {
     const codec = transport === "ws" ? envelopeJson : envelopeProto;
     const url = transport === "tcp" ? `tcp://127.0.0.1:${this.port("tcp")}` : `ws://127.0.0.1:${this.port("http")}/ws`;
-    return new PeerDriver(await openPeer(url, codec), codec);
+    const peer = new PeerDriver(await openPeer(url, codec), codec);
+    this.own(() => peer.destroy());
+    return peer;
   }
 
   /** A session that is logged in. */
@@ -131,6 +136,16 @@ export class AttackTarget {
     return peer;
   }
 
+  /** A client to be ended when the attack is over. */
+  own(close: () => void): void {
+    this.#clients.push(close);
+  }
+
+  /** Ends every client since the last time, or leaves them to themselves. */
+  forgetClients(fate: "end" | "keep"): void {
+    for (const close of this.#clients.splice(0)) if (fate === "end") close();
+  }
+
   /** The text of /metrics. */
   async metrics(): Promise<string> {
     return (await this.http({ path: "/metrics" })).body;
@@ -138,6 +153,7 @@ export class AttackTarget {
 
   /** Ends it at once and takes its folder away. */
   async destroy(): Promise<void> {
+    this.forgetClients("end");
     await this.process.kill();
     await rm(this.folder, { recursive: true, force: true });
   }

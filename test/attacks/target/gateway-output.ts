@@ -40,8 +40,7 @@ function problemOf(line: string): readonly string[] {
   } catch {
     return [`no line of the log: ${line.slice(0, 300)}`];
   }
-  // eslint-disable-next-line no-control-regex
-  if (/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(line)) return [`control characters in the log: ${JSON.stringify(line.slice(0, 300))}`];
+  if (/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f]/.test(line)) return [`control characters in the log: ${JSON.stringify(line.slice(0, 300))}`];
   if (typeof record.time !== "string" || typeof record.message !== "string") return [`no line of ours: ${line.slice(0, 300)}`];
   return record.level === "error" ? [`an error: ${line.slice(0, 1000)}`] : [];
 }

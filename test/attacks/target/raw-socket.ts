@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { within } from "./until.ts";
+import { within } from "./within.ts";
 
 /** A client without any library: it sends bytes that no library would. */
 export class RawSocket {

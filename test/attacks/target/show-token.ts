@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { until } from "@busbar/core/testkit";
 import { WebSocket } from "ws";
 import { sumOf } from "./assert-unharmed.ts";
 import { sessionTransports, type AttackTarget, type SessionTransport } from "./attack-target.ts";
-import { until, within } from "./until.ts";
+import { within } from "./within.ts";
 
 /**
  * Shows a token at every door: as the auth frame of each transport, at the upgrade to WebSocket, and over HTTP. Nobody may be let in, and for the reason that is given (a label of
@@ -16,7 +17,7 @@ export async function assertRefused(target: AttackTarget, token: string, { as = 
   if (/^[\x21-\x7e]+$/.test(token) && token.length <= 8192) shown.push(assertNoUpgrade(target, token), assertNoAnswer(target, token));
   await Promise.all(shown);
   let counted = 0;
-  await until(`${shown.length} more refusals for "${reason}"`, async () => (counted = (await count()) - before) >= shown.length, { seen: () => counted });
+  await until(`there are ${shown.length} more refusals for "${reason}"`, async () => (counted = (await count()) - before) >= shown.length, { show: () => counted });
 }
 
 /** Shows a token, or a device's secret, in an auth frame: the connection ends with 4403. */
