@@ -73,6 +73,8 @@ export interface Authority {
   explain?(principal: Principal, action: Action, topic: string): Decision;
   /** Whether this identity still stands: neither expired nor revoked. */
   stands(principal: Principal): boolean;
+  /** The keys with which the holder of `id` signs messages (WIRE §6), at least 32 bytes each; two while one takes the place of another, none where it may not sign. Default: nobody signs. */
+  messageKeys?(id: string): readonly Uint8Array[];
   /** Makes a token. @throws {BusbarError} FORBIDDEN when this authority cannot sign. */
   issue(request: TokenRequest): Promise<string>;
   /** Calls `listener` whenever an earlier answer of `can` or `stands` may have changed. Returns the function that ends it. */

@@ -54,6 +54,13 @@ export interface Draft<P = unknown> {
   readonly replace?: string | undefined;
 }
 
+/** The signature of a message as it came (WIRE §6): nothing of it is checked yet. */
+export interface SignatureFields {
+  readonly mac: unknown;
+  readonly nonce: unknown;
+  readonly signedAt: unknown;
+}
+
 const noBytes = new Uint8Array(0);
 const unread = Symbol("not parsed yet");
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -74,6 +81,8 @@ export class Message implements Envelope {
   expires: number | undefined;
   /** Set after construction, before it reaches the bus: few messages have one. */
   replace: string | undefined = undefined;
+  /** Until the session has verified it: it goes no further. */
+  signature: SignatureFields | undefined = undefined;
   topic = "";
   received = 0;
   #value: unknown;
@@ -150,6 +159,13 @@ export class Message implements Envelope {
     const text = this.payloadText();
     if (text.length * 3 > target.length - at) return -1;
     return at + target.write(text, at, "utf8");
+  }
+
+  /** From now on the payload is said as this JSON text, which means the same. Not for one of plain bytes. */
+  restate(text: string): void {
+    this.#text = text;
+    this.#bytes = noBytes;
+    this.#end = 0;
   }
 
   /** Lets go of the bytes the message was read from, for one that is kept longer than it takes to pass it on. */

@@ -4,6 +4,7 @@ import type { Audit, AuditFeed, AuditLog } from "./audit.ts";
 import type { Authority } from "./authority.ts";
 import type { Entry, Journal } from "./journal.ts";
 import type { Sessions } from "./session/sessions.ts";
+import type { SignedSender } from "./session/signed/signed-sender.ts";
 import type { Commands } from "./commands.ts";
 import type { Cursors } from "./cursors.ts";
 import type { DeadLetters } from "./dead-letters.ts";
@@ -41,6 +42,8 @@ export const HttpPort: Port<Http> = definePort("http");
 export const StorePort: Port<Store> = definePort("store");
 /** Remote peers: the kernel provides it. */
 export const SessionsPort: Port<Sessions> = definePort("sessions");
+/** Takes signed messages: the kernel provides it. */
+export const SignedPort: Port<SignedSender> = definePort("signed");
 /** Commands and their states: the kernel provides it. */
 export const CommandsPort: Port<Commands> = definePort("commands");
 /** What sinks refused for good: the kernel provides it. */

@@ -26,6 +26,9 @@ const sessionWords: ReadonlySet<string> = new Set(["auth", "batch", "disconnect"
 /** The type of the messages in which the gateway keeps last wills. Nobody else may say it, and nobody sees it: no filter matches it but one that names it, which no peer may. */
 export const willType = "will";
 
+/** The type of the messages in which the gateway notes which nonces were used. */
+export const nonceType = "nonce-seen";
+
 /** Whether a topic, or a filter, is of that type. */
 export function isHiddenTopic(topic: string): boolean {
   return topic.startsWith(willType) && (topic.length === willType.length || topic.charCodeAt(willType.length) === 47);
@@ -37,10 +40,10 @@ export function isType(text: string): boolean {
 }
 
 /** Types of what the gateway notes about itself in the journal: no peer may say them, and a sink or a recording has them only where it names them. */
-export const gatewayTypes: ReadonlySet<string> = new Set(["audit", "command-sent", "dead-letter", "will"]);
+export const gatewayTypes: ReadonlySet<string> = new Set(["audit", "command-sent", "dead-letter", nonceType, "will"]);
 
 /** Types of messages that the gateway follows to their end, whatever became of it meanwhile: it looks for all of them at each start, so a journal does well to find them fast. */
-export const followedTypes: ReadonlySet<string> = new Set(["command", "command-sent", "ack", "dead-letter"]);
+export const followedTypes: ReadonlySet<string> = new Set(["command", "command-sent", "ack", "dead-letter", nonceType]);
 
 /** Whether `text` is a topic filter of MQTT 5.0 §4.7: levels joined by `/`, `+` and `#` each alone in a level, `#` only at the end; 1–512 bytes, at most 32 levels. */
 export function isPattern(text: string): boolean {

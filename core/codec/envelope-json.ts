@@ -102,6 +102,7 @@ function build(o: Json, type: string, payload: unknown): Message {
   const from = optionalText(o, "from") ?? optionalText(o, "deviceId") ?? "";
   const message = new Message(type, from, optionalText(o, "to") ?? "server", msgid, timestamp, qos, retain, expires, payload === undefined ? null : decodePayload(payload));
   message.replace = optionalText(o, "replace");
+  if (o["mac"] !== undefined || o["nonce"] !== undefined) message.signature = { mac: o["mac"], nonce: o["nonce"], signedAt: o["signedAt"] };
   checkMessage(message);
   return message;
 }

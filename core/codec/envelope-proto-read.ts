@@ -1,4 +1,4 @@
-import { checkMessage, decodePayload, Message, type Qos } from "../envelope.ts";
+import { checkMessage, decodePayload, Message, type Qos, type SignatureFields } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
 import { isJson } from "./json-check.ts";
 import { maxPayloadDepth } from "./envelope-json.ts";
@@ -66,6 +66,9 @@ export class EnvelopeReader {
     let retain = false;
     let expires: number | undefined;
     let replace: string | undefined;
+    let mac: Uint8Array | undefined;
+    let nonce: string | undefined;
+    let signedAt: number | undefined;
     let json = -1;
     let jsonEnd = 0;
     let data: Uint8Array | undefined;
@@ -97,6 +100,8 @@ export class EnvelopeReader {
             json = -1;
             break;
           case 13: if (length > 0) replace = readString(bytes, at, next); break;
+          case 14: mac = Uint8Array.from(bytes.subarray(at, next)); break;
+          case 15: nonce = readString(bytes, at, next); break;
         }
       } else if ((tag & 7) === 0) {
         const value = this.#varint(bytes, end);
@@ -105,23 +110,26 @@ export class EnvelopeReader {
           case 9: qos = value; break;
           case 10: retain = value !== 0; break;
           case 12: expires = value; break;
+          case 16: signedAt = value; break;
         }
       } else {
         this.#skip(tag, end);
       }
     }
     if (type === "control") type = "command";
+    const signature = mac === undefined && nonce === undefined ? undefined : { mac, nonce, signedAt };
     if (json >= 0) {
       if (!isJson(bytes, json, jsonEnd, maxPayloadDepth)) throw new BusbarError("BAD_FRAME", `Cannot use the payload: it is not JSON nested at most ${maxPayloadDepth} levels deep`);
       if (mayStandForBytes(bytes, json, jsonEnd)) decodePayload(JSON.parse(utf8.decode(bytes.subarray(json, jsonEnd))));
-      return this.#check(Message.fromJsonBytes(type, from, to, msgid, timestamp, qos as Qos, retain, expires, bytes, json, jsonEnd), replace);
+      return this.#check(Message.fromJsonBytes(type, from, to, msgid, timestamp, qos as Qos, retain, expires, bytes, json, jsonEnd), replace, signature);
     }
-    return this.#check(new Message(type, from, to, msgid, timestamp, qos as Qos, retain, expires, data ?? null), replace);
+    return this.#check(new Message(type, from, to, msgid, timestamp, qos as Qos, retain, expires, data ?? null), replace, signature);
   }
 
   /** Checks every field; ids and type only when they are not the very strings of the last message. */
-  #check(message: Message, replace: string | undefined): Message {
+  #check(message: Message, replace: string | undefined, signature: SignatureFields | undefined): Message {
     message.replace = replace;
+    if (signature !== undefined) message.signature = signature;
     if (
       message.type !== this.#lastType || message.from !== this.#lastFrom || message.to !== this.#lastTo || message.type === "" || !(message.qos <= 2) || message.expires !== undefined ||
       message.msgid.length > 21 || replace !== undefined || !(message.timestamp <= 8_640_000_000_000_000)

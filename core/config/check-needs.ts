@@ -1,11 +1,11 @@
 import type { AnyPlugin, Needs } from "../plugin.ts";
-import { AuditFeedPort, AuditPort, CommandsPort, CursorsPort, DeadLettersPort, GatewayPort, SessionsPort, type Port } from "../ports.ts";
+import { AuditFeedPort, AuditPort, CommandsPort, CursorsPort, DeadLettersPort, GatewayPort, SessionsPort, SignedPort, type Port } from "../ports.ts";
 import type { FoundInstance } from "./check-instances.ts";
 import type { Reporter } from "./reporter.ts";
 import type { SourceNode } from "./source-tree.ts";
 
 /** The ports that the kernel itself provides: no plugin may. */
-export const kernelPorts: readonly string[] = [AuditFeedPort, AuditPort, CommandsPort, CursorsPort, DeadLettersPort, GatewayPort, SessionsPort].map(({ name }) => name);
+export const kernelPorts: readonly string[] = [AuditFeedPort, AuditPort, CommandsPort, CursorsPort, DeadLettersPort, GatewayPort, SessionsPort, SignedPort].map(({ name }) => name);
 
 /** The ports that the kernel provides where no plugin does: the journal in memory. */
 export const fallbackPorts: readonly string[] = ["journal"];

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { duration, integer } from "../schema.ts";
+import { signedSettings } from "../session/signed/settings.ts";
 
 /** A field with its default and its description. */
 const field = <S extends v.GenericSchema>(schema: S, fallback: v.InferInput<S>, description: string) => v.pipe(v.optional(schema, fallback as never), v.description(description));
@@ -24,6 +25,7 @@ export const gatewaySchema = v.strictObject({
   commandLimit: field(integer(1, 10_000_000), 100_000, "Commands whose state is kept; the oldest finished ones go first; while so many are open, further ones are refused. Default 100000, 1 to 10000000."),
   commandsPerDevice: field(integer(1, 1_000_000), 1_000, "Commands that may be open for one device, one group or all; further ones are refused with OVERLOAD. Default 1000, 1 to 1000000."),
   presenceGrace: field(duration(0, 3_600_000), "10s", "How long after a start a device that was online before may take to come back before it is said to be offline and its last will is published. Default 10s, 0s to 1h."),
+  ...signedSettings,
 });
 
 /** The `gateway` section with all defaults filled in: durations in milliseconds, sizes in bytes. */

@@ -1,12 +1,9 @@
-import type { Clock } from "../clock.ts";
-import type { Envelope, Message } from "../envelope.ts";
+import type { Message } from "../envelope.ts";
 import { BusbarError, errorCode } from "../errors.ts";
-import type { Journal } from "../journal.ts";
-import type { Log } from "../log.ts";
-import type { Counter, Metrics } from "../metrics.ts";
+import type { Counter } from "../metrics.ts";
 import { matches } from "../topic.ts";
 import { DedupeWindow, dedupeKey } from "./dedupe-window.ts";
-import type { MessageLedger } from "./message-ledger.ts";
+import type { JournalWriterOptions } from "./journal-writer-options.ts";
 import { Outage, type JournalRefusal } from "./outage.ts";
 
 /** Called when the fate of a message is known: stored at `offset` (perhaps by an earlier one of the same msgid), or not stored at all. */
@@ -23,29 +20,6 @@ interface Waiting extends Sender {
   readonly key: string | undefined;
   /** Who sent it again while it waited. */
   readonly others: Sender[];
-}
-
-/** How the writer works. */
-export interface JournalWriterOptions {
-  readonly journal: Journal;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly ledger: MessageLedger;
-  /** Messages that may wait before sources are asked to pause. */
-  readonly highWater: number;
-  /** Messages committed at once at the most. */
-  readonly batch: number;
-  /** Messages remembered for deduplication. */
-  readonly dedupeWindow: number;
-  /** Hands a committed message to its live subscribers. */
-  readonly dispatch: (message: Envelope, offset: number) => void;
-  /** Is told of each message that only had to be kept. */
-  readonly kept: (message: Envelope, offset: number) => void;
-  /** Makes the message whose commit shows that the journal takes messages again. */
-  readonly probe: (refusal: JournalRefusal) => Message;
-  /** Is told that it does, before the sources are. */
-  readonly recovered: () => void;
 }
 
 /**
@@ -180,11 +154,19 @@ export class JournalWriter {
     this.#scheduled = false;
     if (this.#writing || this.#queue.length === 0) return;
     this.#writing = true;
-    const limit = this.#options.batch;
+    const limit = Math.min(this.#options.batch, 9_999); // with its companion no more than a journal takes at once
     const batch = this.#queue.length <= limit ? this.#queue : this.#queue.slice(0, limit);
     this.#queue = batch === this.#queue ? [] : this.#queue.slice(limit);
+    const messages = batch.map((one) => one.message);
+    const companion = this.#options.companion?.(messages);
+    if (companion !== undefined) {
+      messages.push(companion);
+      batch.push({ message: companion, key: undefined, done: () => {}, live: false, others: [] });
+      this.#options.ledger.received[companion.qos].value++;
+      this.#taken++;
+    }
     this.#underWay = batch;
-    this.#append(batch.map((one) => one.message)).then(
+    this.#append(messages).then(
       (first) => this.#committed(batch, first),
       (error: unknown) => this.#failed(batch, error),
     );

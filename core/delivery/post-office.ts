@@ -41,6 +41,8 @@ export interface PostOfficeOptions {
   readonly retainedLimit: number;
   /** Default: every command is let in. */
   readonly commands?: CommandGate;
+  /** Makes what has to be committed together with a batch; undefined = nothing. Default: nothing ever is. */
+  readonly companion?: (batch: readonly Message[]) => Message | undefined;
 }
 
 /**
@@ -95,6 +97,7 @@ export class PostOffice {
       kept: (message, offset) => this.#kept(message, offset),
       probe: (refusal) => this.#probe(refusal),
       recovered: () => this.#retainedWriter.resume(writer),
+      companion: this.#options.companion,
     });
     for await (const page of walkJournal(journal, { after: journal.bounds().last - dedupeWindow, limit: 5000 })) {
       for (const { message, offset } of page) if (message.qos > 0) writer.remember(message, offset);
@@ -192,6 +195,13 @@ export class PostOffice {
       done(error, offset, duplicate);
     };
     writer.write(message, admitted ? settled : done, false);
+  }
+
+  /** A message that is known to be in the journal, at that offset: its sender is told so again. */
+  acknowledge(message: Message, { offset, done }: { readonly offset: number; readonly done: Done }): void {
+    this.#ledger.received[message.qos].value++;
+    this.#ledger.duplicate.value++;
+    done(undefined, offset, true);
   }
 
   /** Counts a message that was not even made, as if it had come. */

@@ -17,9 +17,10 @@ import type { Log } from "../log.ts";
 import { ledgerImbalance } from "../ledger.ts";
 import { createMemoryJournal } from "../memory-journal.ts";
 import { MetricsRegistry } from "../metrics.ts";
-import { AuditFeedPort, AuditPort, AuthorityPort, CommandsPort, CursorsPort, DeadLettersPort, GatewayPort, JournalPort, SessionsPort, type OptionalPort, type Port } from "../ports.ts";
+import { AuditFeedPort, AuditPort, AuthorityPort, CommandsPort, CursorsPort, DeadLettersPort, GatewayPort, JournalPort, SessionsPort, SignedPort, type OptionalPort, type Port } from "../ports.ts";
 import { compileRoute } from "../route.ts";
 import { SessionRegistry } from "../session/session-registry.ts";
+import { SignedMessages } from "../session/signed/signed-messages.ts";
 import { closedAuthority } from "./closed-authority.ts";
 import { flowOf } from "./flow.ts";
 import { followCommands, tellSender } from "./follow-commands.ts";
@@ -77,6 +78,7 @@ class GatewayKernel implements Kernel {
   readonly #commands: CommandTracker;
   readonly #sessions: SessionRegistry;
   readonly #audit: AuditTrail;
+  readonly #signed: SignedMessages;
   readonly #services: InstanceServices;
   readonly #slots = new Map<string, PortSlot>();
   readonly #own: ReadonlyMap<string, object>;
@@ -96,16 +98,17 @@ class GatewayKernel implements Kernel {
     const { gateway } = options.config;
     const metrics = this.#metrics;
     this.#commands = new CommandTracker({ clock, ttl: gateway.commandTtl, limit: gateway.commandLimit, perDevice: gateway.commandsPerDevice, tell: (command, answer) => tellSender(command, answer, { office: this.#office, log }) });
-    this.#office = new PostOffice({ clock, log, metrics, highWater: gateway.journalHighWater, batch: gateway.journalBatch, dedupeWindow: gateway.dedupeWindow, retainedLimit: gateway.retainedLimit, commands: this.#commands });
+    this.#office = new PostOffice({ clock, log, metrics, highWater: gateway.journalHighWater, batch: gateway.journalBatch, dedupeWindow: gateway.dedupeWindow, retainedLimit: gateway.retainedLimit, commands: this.#commands, companion: (batch) => this.#signed.companion(batch) });
     const authority = (): Authority => (this.#slot(AuthorityPort.name).filled ? (this.#slot(AuthorityPort.name).proxy as Authority) : closedAuthority);
     const context = { office: this.#office, authority, commands: this.#commands };
     metrics.gauge("busbar_commands_open", "Commands that are not done, failed or expired", () => this.#commands.openCount);
     this.#audit = new AuditTrail({ office: this.#office, clock, log, metrics });
-    this.#sessions = new SessionRegistry({ office: this.#office, authority, commands: this.#commands, audit: this.#audit, clock, log, metrics, presenceGrace: gateway.presenceGrace });
+    this.#signed = new SignedMessages({ ...gateway, office: this.#office, authority, clock, log, metrics });
+    this.#sessions = new SessionRegistry({ office: this.#office, authority, commands: this.#commands, audit: this.#audit, signed: this.#signed, clock, log, metrics, presenceGrace: gateway.presenceGrace });
     metrics.gauge("busbar_ledger_imbalance", "What the ledger has lost track of, of all its accounts; 0 unless there is a fault", () => ledgerImbalance(metrics.series("busbar_ledger_imbalance")));
     this.bus = createBus(context, gatewayId);
     this.gateway = this.#describe();
-    this.#own = new Map<string, object>([[SessionsPort.name, this.#sessions], [CommandsPort.name, this.#commands], [CursorsPort.name, this.#office.cursors], [DeadLettersPort.name, this.#office.deadLetters], [GatewayPort.name, this.gateway], [AuditFeedPort.name, this.#audit.feed]]);
+    this.#own = new Map<string, object>([[SessionsPort.name, this.#sessions], [SignedPort.name, this.#signed], [CommandsPort.name, this.#commands], [CursorsPort.name, this.#office.cursors], [DeadLettersPort.name, this.#office.deadLetters], [GatewayPort.name, this.gateway], [AuditFeedPort.name, this.#audit.feed]]);
     this.#services = {
       bus: context, clock, log, metrics,
       setupTimeout: gateway.setupTimeout,
@@ -213,9 +216,11 @@ class GatewayKernel implements Kernel {
   async #open(): Promise<void> {
     const slot = this.#slots.get(JournalPort.name);
     const { gateway } = this.#config;
-    if (!slot?.filled) this.#slot(JournalPort.name).fill(createMemoryJournal({ limit: gateway.memoryJournalLimit }));
+    const durable = slot?.filled === true;
+    if (!durable) this.#slot(JournalPort.name).fill(createMemoryJournal({ limit: gateway.memoryJournalLimit }));
     const journal = this.#slot(JournalPort.name).proxy as Journal;
     this.#stops.push(await followCommands({ commands: this.#commands, office: this.#office, sessions: this.#sessions, audit: this.#audit, journal, clock: this.#clock, log: this.#log }));
+    this.#stops.push(await this.#signed.open(journal, { durable }));
     await this.#office.open(journal);
     this.#audit.write("started", { config: this.#config.file, plugins: [...this.#instances.keys()] });
     this.#sessions.start();

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { byteSize, duration, idText, integer, portNumber } from "../schema.ts";
+import { signedField } from "../session/signed/settings.ts";
 import { isType } from "../topic.ts";
 import { isLoopback, isNetwork } from "./address.ts";
 
@@ -53,6 +54,7 @@ export function sessionFields() {
     ),
     queue: field(integer(1, 100_000), 1000, "Deliveries that wait in the queue of a subscription with a policy of its own. Default 1000."),
     will: option(will, "Last will of every device that names none of its own: published in its name when its connection ends without a goodbye. Default: none."),
+    signed: signedField,
   };
 }
 
@@ -82,7 +84,7 @@ export type ListenerConfig = v.InferOutput<typeof sample>;
 
 /** One rule that holds between the fields of a listener: the field to blame, the test, and what is wrong. */
 export interface ListenerRule {
-  readonly at: "clients" | "host";
+  readonly at: "clients" | "host" | "signed";
   readonly holds: (config: ListenerConfig) => boolean;
   readonly otherwise: string;
 }
@@ -93,6 +95,7 @@ export function listenerRules(login: (config: ListenerConfig) => boolean): reado
     { at: "clients", holds: (config) => !login(config) || config.clients === undefined || config.clients.by === "certificate", otherwise: "must be left out, or {by: certificate}, where the protocol has a login of its own" },
     { at: "clients", holds: ({ clients, tls }) => clients?.by !== "certificate" || tls?.requestClientCert === true, otherwise: "cannot be by certificate without tls.requestClientCert: true" },
     { at: "host", holds: (config) => login(config) || config.clients !== undefined || isLoopback(config.host), otherwise: "must be an address of this machine only, such as 127.0.0.1, as long as clients does not say how a client is known" },
+    { at: "signed", holds: (config) => config.signed === "off" || login(config), otherwise: "must be off where the protocol has no words for a signature" },
     { at: "host", holds: ({ tls, insecure, host }) => tls !== undefined || insecure || isLoopback(host), otherwise: "must be an address of this machine only, such as 127.0.0.1, without tls; say insecure: true to go without" },
   ];
 }

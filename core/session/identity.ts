@@ -1,9 +1,11 @@
 import type { Principal } from "../authority.ts";
 import { PrincipalBus } from "../delivery/create-bus.ts";
-import { createMessage } from "../envelope.ts";
+import type { Done } from "../delivery/journal-writer.ts";
+import { createMessage, type Message } from "../envelope.ts";
 import { Inbox } from "./inbox.ts";
 import type { PeerChannel } from "./peer-channel.ts";
 import type { SessionServices } from "./session-services.ts";
+import type { Nonce } from "./signed/seen-nonces.ts";
 import type { Will } from "./wills.ts";
 
 /** What goes on when a peer shows another token; or, for `will`, what it has said itself. */
@@ -26,8 +28,12 @@ export class Identity {
   /** Undefined for users, and where the listener passes no commands on. */
   readonly inbox: Inbox | undefined;
   will: Will | undefined;
+  readonly #channel: PeerChannel;
+  readonly #services: SessionServices;
 
   constructor(principal: Principal, { channel, services, heritage }: IdentityOptions) {
+    this.#channel = channel;
+    this.#services = services;
     this.inbox = heritage?.inbox ?? (principal.user || channel.options.commands === "none" ? undefined : new Inbox(principal, { channel, services }));
     this.bus = new PrincipalBus(services, principal);
     this.will = heritage ? heritage.will : standardWill(this.bus, { channel, services });
@@ -35,6 +41,23 @@ export class Identity {
 
   get principal(): Principal {
     return this.bus.principal;
+  }
+
+  /**
+   * Checks a message from the peer and fills in what it lacks. Gives the nonce of one that is signed, which then has to be sent with it.
+   * @throws {BusbarError} FORBIDDEN where the identity may not say it, BAD_FRAME when its signature is malformed.
+   */
+  admit(message: Message): Nonce | undefined {
+    const { signed = "off" } = this.#channel.options.limits ?? {};
+    const nonce = signed === "off" ? undefined : this.#services.signed.check(message, { mode: signed, principal: this.principal });
+    this.bus.admit(message);
+    return nonce;
+  }
+
+  /** Sends a message of qos 1 or 2, or a signed one; `done` hears its fate. @throws {BusbarError} FORBIDDEN for a nonce that was used before. */
+  deliver(message: Message, { nonce, done }: { readonly nonce: Nonce | undefined; readonly done: Done }): void {
+    if (nonce === undefined) this.#services.office.deliver(message, done);
+    else this.#services.signed.deliver(message, { nonce, done });
   }
 
   /** Whether the same commands are for both. */

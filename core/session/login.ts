@@ -58,14 +58,20 @@ export class Login {
   #accepted(principal: Principal): void {
     const { session, services, will, accepted, refused } = this.#options;
     if (session.principal !== undefined && principal.id !== session.principal.id) return refused(); // a new token of the same peer is welcome, another peer is not
-    let draft: Draft | undefined;
+    if (will === undefined) return accepted(principal, undefined);
+    const { limits: { signed: mode = "off" } = {} } = session.channel.options;
+    const wrong = (error: unknown): void => {
+      session.channel.sayError(error, { msgid: will.msgid });
+      this.#refused(error);
+    };
     try {
-      draft = will && services.wills.check(new PrincipalBus(services, principal), will);
+      const nonce = services.signed.check(will, { mode, principal });
+      const draft = services.wills.check(new PrincipalBus(services, principal), will);
+      if (nonce === undefined) return accepted(principal, draft);
+      services.signed.claim(nonce, (error) => void (this.#abort.signal.aborted || (error === undefined ? accepted(principal, draft) : wrong(error))));
     } catch (error) {
-      session.channel.sayError(error, { msgid: will?.msgid });
-      return this.#refused(error);
+      wrong(error);
     }
-    accepted(principal, draft);
   }
 
   #refused(error: unknown): void {

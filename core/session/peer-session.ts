@@ -196,25 +196,25 @@ export class PeerSession implements Session {
     const identity = this.#identities.speaker(message, codec);
     if (identity === undefined) return this.#refuse("authTimeout", "the first frame must be auth");
     if (!this.#withinRate()) return;
-    identity.bus.admit(message);
+    const nonce = identity.admit(message);
     this.lastSeen = message.received;
     if (options.commands === "on-input") identity.inbox?.flush();
     const { office } = this.#services;
-    if (message.qos === 0) {
+    if (message.qos === 0 && nonce === undefined) {
       if (!office.publish(message)) this.#journalPause().begin();
       return;
     }
     if (this.#pause?.admits(message) === false) throw new BusbarError("OVERLOAD", "Cannot store the message: one before it was refused and has not come again");
-    office.deliver(message, (error, _offset, duplicate) => {
+    identity.deliver(message, { nonce, done: (error, _offset, duplicate) => {
       if (error === undefined) {
-        this.channel.say({ kind: "ack", msgid: message.msgid, status: "ok" });
+        if (message.qos > 0) this.channel.say({ kind: "ack", msgid: message.msgid, status: "ok" });
         if (duplicate && message.type === "command") this.#services.answers.repeat(message, this.channel);
         return;
       }
       if (options.trusted === undefined && error instanceof BusbarError && error.retryable) this.#journalPause().refused(message);
       this.channel.sayError(error, message);
       if (office.full) this.#journalPause().begin();
-    });
+    } });
     if (office.full) this.#journalPause().begin();
   }
 

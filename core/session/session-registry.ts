@@ -14,6 +14,7 @@ import type { SessionServices } from "./session-services.ts";
 import { correctStalePresence } from "./stale-presence.ts";
 import type { Session, SessionOptions, Sessions, SessionStatus } from "./sessions.ts";
 import { CloseCode, type Transport } from "./transport.ts";
+import type { SignedMessages } from "./signed/signed-messages.ts";
 import { Wills } from "./wills.ts";
 
 /** What the registry works with. */
@@ -22,6 +23,7 @@ export interface SessionRegistryOptions {
   readonly authority: () => Authority;
   readonly commands: CommandTracker;
   readonly audit: AuditTrail;
+  readonly signed: SignedMessages;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -49,7 +51,7 @@ export class SessionRegistry implements Sessions {
     this.#notes = new HandoverNotes(office);
     this.#wills = new Wills({ office, clock: options.clock, log: options.log, grace: options.presenceGrace });
     this.#services = {
-      office, authority: options.authority, clock: options.clock, log: options.log, commands: options.commands, answers: new CommandAnswers(options), audit: options.audit,
+      office, authority: options.authority, clock: options.clock, log: options.log, commands: options.commands, answers: new CommandAnswers(options), audit: options.audit, signed: options.signed,
       refused: (reason) => void metrics.counter("busbar_refused_total", "Frames and peers refused, by reason", { reason }).value++,
       deliveries: new PeerDeliveries(metrics),
       wills: this.#wills,

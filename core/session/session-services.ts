@@ -7,6 +7,7 @@ import type { TrackedCommand } from "../delivery/tracked-command.ts";
 import type { Log } from "../log.ts";
 import type { CommandAnswers } from "./command-answers.ts";
 import type { PeerDeliveries } from "./peer-deliveries.ts";
+import type { SignedMessages } from "./signed/signed-messages.ts";
 import type { Wills } from "./wills.ts";
 import type { PeerSession } from "./peer-session.ts";
 
@@ -23,6 +24,7 @@ export interface SessionServices {
   readonly audit: AuditTrail;
   readonly deliveries: PeerDeliveries;
   readonly wills: Wills;
+  readonly signed: SignedMessages;
   /** A peer has shown who it is; a device's older session is ended. */
   attached(session: PeerSession, principal: Principal): void;
   /** Returns whether it was the session of that device. */

@@ -2,6 +2,7 @@ import type { Credentials, Principal } from "../authority.ts";
 import type { Overflow } from "../bus.ts";
 import type { Codec } from "../codec.ts";
 import type { Qos } from "../envelope.ts";
+import type { SignedMode } from "./signed/settings.ts";
 import type { Transport, CloseCode } from "./transport.ts";
 
 /** `SessionLimits.buffer` where nobody says. Bytes. */
@@ -30,6 +31,8 @@ export interface SessionLimits {
   readonly slowConsumer?: Overflow;
   /** Messages that such a queue holds where the subscription does not say. Default 1,000. */
   readonly queue?: number;
+  /** What becomes of signed and of unsigned messages (WIRE §6). Default "off". */
+  readonly signed?: SignedMode;
 }
 
 /** A last will as a listener's config has it. */

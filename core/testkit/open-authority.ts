@@ -2,9 +2,9 @@ import type { Authority, Principal } from "../authority.ts";
 import { BusbarError } from "../errors.ts";
 
 /**
- * An authority for tests: a token is `<id>` or `<id>:<role>,<role>` and is always believed; the role `none` may do nothing, everybody else everything.
+ * An authority for tests: a token is `<id>` or `<id>:<role>,<role>` and is always believed; the role `none` may do nothing, everybody else everything. `messageKeys`: the texts with which an id signs.
  */
-export function openAuthority(): Authority {
+export function openAuthority({ messageKeys = {} }: { readonly messageKeys?: Readonly<Record<string, readonly string[]>> } = {}): Authority {
   return {
     async authenticate(credentials) {
       if (credentials.kind === "certificate") return { id: credentials.names[0]!, roles: [], groups: [] };
@@ -14,6 +14,7 @@ export function openAuthority(): Authority {
     },
     can: (principal: Principal) => !principal.roles.includes("none"),
     stands: () => true,
+    messageKeys: (id) => (messageKeys[id] ?? []).map((key) => new TextEncoder().encode(key)),
     async issue(request) {
       return `${request.id}:${request.roles.join(",")}`;
     },

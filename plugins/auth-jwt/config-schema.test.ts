@@ -19,6 +19,7 @@ test("configSchema fills in defaults under which nobody but the key file's holde
     roles: {},
     groups: {},
     devices: {},
+    messageKeys: {},
     certificates: {},
     certificateId: "none",
     certificateRoles: [],

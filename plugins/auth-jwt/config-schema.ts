@@ -1,6 +1,7 @@
 import { duration, idText, integer, topicPattern } from "@busbar/core";
 import * as v from "valibot";
 import { isPrincipalId } from "./identity.ts";
+import { messageKeysField } from "./message-keys.ts";
 import { isGroupName, roleSchema } from "./role-schema.ts";
 import { parseSecretHash } from "./secret-hash.ts";
 
@@ -87,6 +88,7 @@ export const configSchema = v.strictObject({
     {},
   ),
   devices: v.optional(v.pipe(v.record(principalId(), device), v.maxEntries(100_000), v.description("Devices that log in with a secret of their own instead of a token, by id. Up to 100,000.")), {}),
+  messageKeys: messageKeysField(principalId),
   certificates: v.optional(
     v.pipe(
       v.record(v.pipe(v.string(), v.minLength(1), v.maxLength(255)), certificate),

@@ -7,6 +7,7 @@ import type { AuthJwtConfig } from "./config-schema.ts";
 import { createDeviceSecrets } from "./device-secrets.ts";
 import { createGroups, createIdentities, isPrincipalId, type Identity } from "./identity.ts";
 import { checkRequest, signToken } from "./issue-token.ts";
+import { loadMessageKeys } from "./message-keys.ts";
 import { Refusal } from "./refusal.ts";
 import { openRevocations } from "./revocations.ts";
 import { createRights } from "./rights.ts";
@@ -45,6 +46,7 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
 
   const rights = createRights(config.roles);
   const groupsOf = createGroups(config);
+  const messageKeys = await loadMessageKeys(config.messageKeys, { path, revoked: (id) => revocations.has({ id, roles: [], groups: [] }) });
   const principalOf = createIdentities(config, log);
   const byCertificate = createCertificates(config);
   const secrets = createDeviceSecrets(config.devices, clock);
@@ -101,6 +103,7 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
       return seen.via === undefined ? rights.placed(seen, origin) : seen;
     },
     stands,
+    messageKeys,
     async issue(request) {
       checkRequest(config, request);
       return signToken(own?.pinned, request, clock.now());

@@ -1,5 +1,5 @@
 import {
-  AuditPort, BusbarError, CommandsPort, covers, createMemoryJournal, CursorsPort, DeadLettersPort, definePlugin, GatewayPort, JournalPort, matches,
+  AuditPort, BusbarError, CommandsPort, covers, createMemoryJournal, CursorsPort, DeadLettersPort, definePlugin, GatewayPort, JournalPort, matches, SignedPort,
   type Authority, type DeviceRecord, type Entry, type Journal, type LogRecord, type Sessions, type SessionStatus, type Store,
 } from "@busbar/core";
 import { fakeClock, testPlugin, type FakeClock } from "@busbar/core/testkit";
@@ -100,12 +100,12 @@ export async function createFixture(options: { readonly config?: object; readonl
     name: "http",
     description: "The app without its server",
     config: v.strictObject({}),
-    needs: { audit: AuditPort, gateway: GatewayPort, commands: CommandsPort, cursors: CursorsPort, deadLetters: DeadLettersPort },
+    needs: { audit: AuditPort, gateway: GatewayPort, commands: CommandsPort, cursors: CursorsPort, deadLetters: DeadLettersPort, signed: SignedPort },
     provides: { journal: JournalPort },
     setup({ needs, bus, log, metrics, announce }) {
       announce({ what: "Console", url: "http://127.0.0.1:8080/#code=secret" });
       const gateway = { ...needs.gateway, notReady: () => fixture.missing, plugins: () => needs.gateway.plugins(), flow: () => needs.gateway.flow(), metrics: () => needs.gateway.metrics() };
-      parts = { audit: needs.audit, authority: patternAuthority, bus, store: options.storeless ? undefined : journalStore(journal), gateway, commands: needs.commands, cursors: needs.cursors, deadLetters: needs.deadLetters, sessions, presence: createPresence({ bus, sessions, clock, window: config.presence }), clock, log, metrics, config };
+      parts = { audit: needs.audit, authority: patternAuthority, bus, store: options.storeless ? undefined : journalStore(journal), gateway, commands: needs.commands, cursors: needs.cursors, deadLetters: needs.deadLetters, signed: needs.signed, sessions, presence: createPresence({ bus, sessions, clock, window: config.presence }), clock, log, metrics, config };
       return { journal };
     },
   });

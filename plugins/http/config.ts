@@ -1,4 +1,4 @@
-import { byteSize, duration, integer, portNumber } from "@busbar/core";
+import { byteSize, duration, integer, portNumber, signedField } from "@busbar/core";
 import * as v from "valibot";
 
 const origin = v.pipe(v.string(), v.regex(/^(?:\*|https?:\/\/[^/\s]+)$/, 'must be an origin such as "https://panel.example", or "*"'));
@@ -27,6 +27,7 @@ export const httpConfig = v.strictObject({
   console: v.pipe(v.optional(v.boolean(), true), v.description("Serve the console page at / and print a one-time link to it at start")),
   metrics: v.pipe(v.optional(v.picklist(["token", "loopback", "open"]), "loopback"), v.description("Who may read /metrics besides holders of the right: nobody, this machine, or anybody")),
   presence: v.pipe(v.optional(duration(1000, 86_400_000), 60_000), v.description("A device without a connection of its own counts as online for so long after its last report, 1s to 1d")),
+  signed: signedField,
   timeouts: v.pipe(
     v.optional(
       v.strictObject({

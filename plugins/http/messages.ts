@@ -1,4 +1,4 @@
-import { createMinter, decodePayload, errorCode, toJsonObject, topicPattern, type Bus, type Draft, type Principal, type Store } from "@busbar/core";
+import { createMinter, decodePayload, errorCode, errorText, toJsonObject, topicPattern, type Bus, type Draft, type Principal, type Qos, type Receipt, type SignatureFields, type Store } from "@busbar/core";
 import * as v from "valibot";
 import { defineOperation, type AnyOperation, type ApiParts } from "./operation.ts";
 import { Problem, problemOf } from "./problem.ts";
@@ -25,7 +25,16 @@ export function messageOperations(parts: ApiParts): AnyOperation[] {
       problems: [403, 503],
       async handle({ principal, body, context }) {
         const bus = parts.bus.as(principal);
-        const send = (input: Input): Promise<Outcome> => sendOne(bus, input, { mint, signal: context.req.raw.signal });
+        const { signed: mode } = parts.config;
+        const sign = mode === "off" ? undefined : async (draft: Draft, signature: SignatureFields): Promise<Receipt | undefined> => {
+          try {
+            return await parts.signed.send(draft, { mode, principal, signature });
+          } catch (error) {
+            if (errorCode(error) === "FORBIDDEN") parts.audit.write("refused", { id: principal.id, transport: "http", reason: errorText(error) });
+            throw error;
+          }
+        };
+        const send = (input: Input): Promise<Outcome> => sendOne(bus, input, { mint, sign, signal: context.req.raw.signal });
         if (!Array.isArray(body)) return context.json(await send(body as Input));
         return context.json(await sendAll(body as v.InferOutput<typeof envelopeList>, send));
       },
@@ -55,18 +64,33 @@ export function messageOperations(parts: ApiParts): AnyOperation[] {
   ];
 }
 
-async function sendOne(bus: Bus, input: Input, options: { readonly mint: () => string; readonly signal: AbortSignal }): Promise<Outcome> {
+interface SendOptions {
+  readonly mint: () => string;
+  /** Sends a message that is signed; undefined when it is not and need not be. Absent: signatures are taken no notice of. */
+  readonly sign: ((draft: Draft, signature: SignatureFields) => Promise<Receipt | undefined>) | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function sendOne(bus: Bus, input: Input, options: SendOptions): Promise<Outcome> {
   const qos = input.qos ?? 0;
   if (qos > 0 && input.msgid === undefined) throw new Problem(422, { code: "BAD_FRAME", detail: "msgid: needed at qos 1 and 2, as a retry is known by it" });
-  const { ver: _ver, ...fields } = input;
-  const msgid = input.msgid ?? options.mint();
-  const draft: Draft = { ...fields, msgid, payload: decodePayload(input.payload) };
+  const { ver: _ver, mac, nonce, signedAt, ...fields } = input;
+  const draft: Draft = { ...fields, payload: decodePayload(input.payload) };
+  const receipt = await options.sign?.(draft, { mac, nonce, signedAt });
+  return receipt === undefined ? await sendPlain(bus, { ...draft, msgid: draft.msgid ?? options.mint(), qos }, options) : outcomeOf(qos, receipt);
+}
+
+async function sendPlain(bus: Bus, draft: Draft & { readonly msgid: string; readonly qos: Qos }, options: SendOptions): Promise<Outcome> {
+  const { msgid, qos } = draft;
   if (qos === 0) {
     if (!bus.publish(draft)) await bus.ready(options.signal); // the client's next request waits, as a session's socket would
     return { msgid };
   }
-  const { offset, duplicate } = await bus.deliver(draft);
-  return { msgid, offset, ...(duplicate ? { duplicate } : {}) };
+  return outcomeOf(qos, await bus.deliver(draft));
+}
+
+function outcomeOf(qos: Qos, { msgid, offset, duplicate }: Receipt): Outcome {
+  return qos === 0 ? { msgid } : { msgid, offset, ...(duplicate ? { duplicate } : {}) };
 }
 
 /** Hands all over in order before it waits for any, so that they share one commit. */

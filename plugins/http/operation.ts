@@ -1,4 +1,4 @@
-import type { Audit, Authority, Bus, Clock, Commands, Cursors, DeadLetters, Gateway, Log, Metrics, Principal, Sessions, Store } from "@busbar/core";
+import type { Audit, Authority, Bus, Clock, Commands, Cursors, DeadLetters, Gateway, Log, Metrics, Principal, Sessions, SignedSender, Store } from "@busbar/core";
 import type { Context } from "hono";
 import type * as v from "valibot";
 import type { HttpConfig } from "./config.ts";
@@ -16,6 +16,7 @@ export interface ApiParts {
   readonly cursors: Cursors;
   readonly deadLetters: DeadLetters;
   readonly sessions: Sessions;
+  readonly signed: SignedSender;
   readonly presence: Presence;
   readonly clock: Clock;
   readonly log: Log;

@@ -24,6 +24,9 @@ export const envelopeInput = v.object({
   retain: v.optional(v.boolean()),
   expires: v.optional(time),
   replace: v.pipe(v.optional(messageId), v.description("Of a command: takes the place of an earlier one of the same `to` and `replace` that has not been sent")),
+  mac: v.pipe(v.optional(v.string()), v.description("Of a signed message: base64url HMAC-SHA-256 of its canonical form")),
+  nonce: v.pipe(v.optional(v.string()), v.description("Of a signed message: never used before by its sender, 1-64 bytes")),
+  signedAt: v.pipe(v.optional(time), v.description("Of a signed message: when it was signed, where that is not its timestamp")),
 });
 
 /** Several envelopes, as WIRE §2 bounds a batch. */

@@ -17,6 +17,11 @@ const python = ["python3", "/usr/bin/python3"].find((program) => runs(program, [
 /** Why tests that need Python are skipped here, or false. */
 export const withoutPython = python === undefined ? "python3 with protobuf is missing (apt-get install python3-protobuf)" : runs("protoc", ["--version"]) ? false : "protoc is missing (apt-get install protobuf-compiler)";
 
+/** Python as it is installed, with whatever packages. */
+export const barePython = ["python3", "/usr/bin/python3"].find((program) => runs(program, ["-c", "import hmac"]));
+/** Why tests that need only that are skipped here, or false. */
+export const withoutBarePython = barePython === undefined ? "python3 is missing" : false;
+
 const protos = fileURLToPath(new URL("../../core/proto", import.meta.url));
 const script = fileURLToPath(new URL("../python-client.py", import.meta.url));
 
