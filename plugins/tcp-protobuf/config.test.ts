@@ -27,6 +27,7 @@ describe("configSchema", () => {
     { config: { codec: "iot-data", clients: { by: "certificate" } }, key: "clients", says: /without tls.requestClientCert: true/ },
     { config: { codec: "iot-data", clients: { by: "token", token: "short" } }, key: "clients.token", says: /at least 16/ },
     { config: { codec: "iot-data", clients: { by: "network", allow: [{ cidr: "10.0.0.0/99" }] } }, key: "clients.allow.0.cidr", says: /must be an address or a network/ },
+    { config: { codec: "iot-data", signed: "require" }, key: "signed", says: /must be off where the protocol has no words/ },
     { config: { limit: "100MiB" }, key: "limit", says: /must be a size/ },
     { config: { codec: "custom", custom: { ...custom, payload: "half" } }, key: "custom.payload", says: /must be whole/ },
   ];

@@ -1,4 +1,4 @@
-import { field, isType, listenerFields, listenerRules, option, ruleCheck } from "@busbar/core";
+import { field, isType, listenerFields, listenerRules, option, ruleCheck, signedRule } from "@busbar/core";
 import * as v from "valibot";
 
 const text = v.pipe(v.string(), v.minLength(1));
@@ -36,13 +36,14 @@ const fields = v.strictObject({
 
 type Fields = v.InferOutput<typeof fields>;
 
-const [login, certificate, known, encrypted] = listenerRules((config) => (config as Fields).codec === "envelope").map((rule) => ruleCheck<Fields>(rule));
+const isSession = (config: object): boolean => (config as Fields).codec === "envelope";
+const [login, certificate, known, encrypted, unsigned] = [...listenerRules(isSession), signedRule(isSession)].map((rule) => ruleCheck<Fields>(rule));
 
 /** What a listener's config may say. */
 export const configSchema = v.pipe(
   fields,
   v.forward(v.check<Fields, string>(({ codec, custom }) => (codec === "custom") === (custom !== undefined), "must be there for codec: custom, and only for it"), ["custom"]),
-  login!, certificate!, known!, encrypted!,
+  login!, certificate!, known!, encrypted!, unsigned!,
 );
 
 /** The config with all defaults filled in: durations in ms, sizes in bytes. */

@@ -19,6 +19,7 @@ test("configSchema fills in every default, in ms and bytes", () => {
     inFlight: 100,
     redeliver: 10_000,
     buffer: 4_194_304,
+    signed: "off",
     slowConsumer: "disconnect", queue: 1000,
   });
 });
