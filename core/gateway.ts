@@ -27,6 +27,8 @@ export interface FlowNode {
   readonly id: string;
   readonly kind: "plugin" | "route" | "bus";
   readonly label: string;
+  /** Of a plugin at the other end of whose connection machines can be moved: whether its config allows it (`allowWrites`). */
+  readonly writes?: boolean;
 }
 
 /** The composed flow: who sends to whom, along which topics. */

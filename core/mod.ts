@@ -75,3 +75,4 @@ export * from "./listener/certificate.ts";
 export * from "./listener/config-file.ts";
 export * from "./listener/listener-config.ts";
 export * from "./listener/tcp-listener.ts";
+export * from "./writes.ts";

@@ -11,7 +11,7 @@ export default defineCommand({
   positionals: ["config?"],
   options: {
     mermaid: { kind: "flag", text: "print a Mermaid flowchart, which Markdown viewers draw" },
-    json: { kind: "flag", text: 'print {"nodes":[{"id","kind","label"}],"edges":[{"from","to","label"}]}' },
+    json: { kind: "flag", text: 'print {"nodes":[{"id","kind","label","writes"?}],"edges":[{"from","to","label"}]}' },
   },
   examples: [
     ["busbar graph examples/default/busbar.yaml", "look at it in the terminal"],

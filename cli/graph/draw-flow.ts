@@ -12,11 +12,11 @@ export function drawFlow(flow: Flow): string {
   const margin = " ".repeat(width + 8);
   const rail = paint("yellow", "┃");
   const lines = [`${margin}${paint("yellow", "╻")} bus`];
-  for (const { id, label } of plugins) {
+  for (const { id, label, writes } of plugins) {
     const text = oneLine(label);
     const taps = flow.edges.some(({ from, to }) => from === busId && to === id);
     const needs = flow.edges.filter(({ from, to }) => to === id && from !== busId && !from.startsWith("route:")).map(({ from, label: port }) => `${port} from ${oneLine(from)}`);
-    const notes = [...(taps ? ["keeps the journal"] : []), ...(needs.length === 0 ? [] : [`needs ${needs.join(", ")}`])].join("; ");
+    const notes = [...(writes === undefined ? [] : [writes ? "may move machines" : "moves nothing: allowWrites is false"]), ...(taps ? ["keeps the journal"] : []), ...(needs.length === 0 ? [] : [`needs ${needs.join(", ")}`])].join("; ");
     lines.push(`  ${paint("bold", text)} ${taps ? "◀" : "─"}${"─".repeat(width - text.length + 2)}▶ ${paint("yellow", "┫")}${notes === "" ? "" : ` ${paint("dim", notes)}`}`);
   }
   for (const { id, label } of routes) {

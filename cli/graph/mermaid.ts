@@ -9,8 +9,8 @@ export function formatMermaid(flow: Flow): string {
   return lines.join("\n");
 }
 
-function shape({ kind, label }: FlowNode): string {
-  const text = quote(label);
+function shape({ kind, label, writes }: FlowNode): string {
+  const text = quote(writes === undefined ? label : `${label}${writes ? ", may move machines" : ", moves nothing"}`);
   return kind === "bus" ? `{{${text}}}` : kind === "route" ? `([${text}])` : `[${text}]`;
 }
 

@@ -7,8 +7,9 @@ export function flowOf(config: CheckedConfig): Flow {
   const nodes: FlowNode[] = [{ id: "bus", kind: "bus", label: "bus" }];
   const edges: { from: string; to: string; label: string }[] = [];
   const providers = new Map<string, string>();
-  for (const { id, plugin } of config.instances) {
-    nodes.push({ id, kind: "plugin", label: id === plugin.name ? id : `${id} (${plugin.name})` });
+  for (const { id, plugin, config: own } of config.instances) {
+    const writes = typeof own === "object" && own !== null && "allowWrites" in own && typeof own.allowWrites === "boolean" ? { writes: own.allowWrites } : {};
+    nodes.push({ id, kind: "plugin", label: id === plugin.name ? id : `${id} (${plugin.name})`, ...writes });
     for (const port of providedPorts(plugin)) providers.set(port, id);
   }
   for (const { id, plugin } of config.instances) {

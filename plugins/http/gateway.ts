@@ -16,7 +16,7 @@ const instance = v.object({
   addresses: v.array(announcement),
 });
 const flow = v.object({
-  nodes: v.array(v.object({ id: v.string(), kind: v.picklist(["plugin", "route", "bus"]), label: v.string() })),
+  nodes: v.array(v.object({ id: v.string(), kind: v.picklist(["plugin", "route", "bus"]), label: v.string(), writes: v.exactOptional(v.boolean()) })),
   edges: v.array(v.object({ from: v.string(), to: v.string(), label: v.string() })),
 });
 

@@ -1,4 +1,4 @@
-import { byteSize, duration, field, integer, isType, option, topicPattern } from "@busbar/core";
+import { byteSize, commandsNeedWrites, duration, field, integer, isType, namesCommands, option, topicPattern, writesField } from "@busbar/core";
 import * as v from "valibot";
 import { incomingPlaceholders, isTopicFilter, outgoingPlaceholders, templateProblem } from "./topic-template.ts";
 
@@ -86,6 +86,7 @@ const fields = v.strictObject({
   pace: field(integer(0, 1_000_000), 1000, "Messages a second of the backfill; 0 = as many as the broker takes. Default 1000."),
   late: field(duration(1000, 30 * 86_400_000), "60s", "From this age on a message is flagged late. Default 60s."),
   start: field(v.picklist(["now", "oldest"]), "now", "Where sending begins the first time: with what comes from now on, or with the oldest message of the journal. Default now."),
+  allowWrites: writesField("commands cross this connection, either way; other patterns that happen to match commands leave them out"),
   in: field(v.pipe(v.array(inEntry), v.maxLength(100)), [], "What is subscribed to at the broker. Default: nothing."),
   session: field(duration(0, 4_294_967_294_000), "7d", "How long the broker keeps what is subscribed to while this side is away (MQTT 5; with 3.1.1 it decides). Default 7d."),
   receive: field(integer(1, 65_535), 1000, "Messages of the broker that may be on their way into the journal (MQTT 5 Receive Maximum). Default 1000."),
@@ -103,6 +104,8 @@ export const configSchema = v.pipe(
   check("tls", ({ tls }) => (tls?.certFile === undefined) === (tls?.keyFile === undefined), "must have certFile and keyFile, or neither"),
   check("password", ({ username, password, protocolVersion }) => password === undefined || username !== undefined || protocolVersion === 5, "needs a username with MQTT 3.1.1"),
   check("reconnect", ({ reconnect }) => reconnect.min <= reconnect.max, "must have min no greater than max"),
+  check("out", ({ allowWrites, out }) => allowWrites || !out.some(({ topics }) => namesCommands(topics)), commandsNeedWrites),
+  check("in", ({ allowWrites, in: incoming }) => allowWrites || !incoming.some(({ type }) => type === "command"), "makes commands, which move machines here: say allowWrites: true, or choose another type"),
   check("url", (config) => config.out.length + config.in.length > 0, "needs something to do: out or in must have an entry"),
 );
 

@@ -5,7 +5,7 @@ import mqtt from "./mod.ts";
 import { Broker, property, said } from "./testing/broker.ts";
 import { until } from "./testing/until.ts";
 
-const quick = { reconnect: { min: 10, max: 50 }, out: [{ topics: ["status/#", "event/#", "command/#"], to: "busbar/{topic}" }] };
+const quick = { allowWrites: true, reconnect: { min: 10, max: 50 }, out: [{ topics: ["status/#", "event/#", "command/#"], to: "busbar/{topic}" }] };
 
 /** Delivers `count` numbered messages of each of some sources. */
 async function deliver(gateway: Awaited<ReturnType<typeof testPlugin>>, { count, sources = ["a", "b"], from = 0 }: { readonly count: number; readonly sources?: readonly string[]; readonly from?: number }): Promise<void> {

@@ -1,4 +1,4 @@
-import { BusbarError, type Clock, type Counter, type Delivery, type Entry, type Metrics } from "@busbar/core";
+import { BusbarError, type Clock, type Counter, type Delivery, type Entry, type Envelope, type Metrics, type WriteGuard } from "@busbar/core";
 import type { BrokerLink } from "./broker-link.ts";
 import type { BrokerSession } from "./broker-session.ts";
 import type { Publication } from "./session-options.ts";
@@ -14,6 +14,8 @@ export interface EgressOptions {
   readonly link: BrokerLink;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** Stands before every command. */
+  readonly writes: WriteGuard;
   readonly instance: string;
   /** The tag of this bridge (see origin.ts). */
   readonly tag: () => string;
@@ -35,7 +37,7 @@ const farewell = 2000;
 export class Egress {
   readonly #options: EgressOptions;
   readonly #published: Counter;
-  readonly #skipped: Readonly<Record<"expired" | "echo", Counter>>;
+  readonly #skipped: Readonly<Record<"expired" | "echo" | "writes", Counter>>;
   /** Entries of batches that failed half-way which the broker has: they are not sent again. */
   readonly #taken = new Set<number>();
   /** Entries that the broker will not take, and why. */
@@ -54,7 +56,7 @@ export class Egress {
     this.#options = options;
     this.#published = metrics.counter("busbar_mqtt_published_total", "Messages that the upstream broker has acknowledged", { instance });
     const skipped = (reason: string): Counter => metrics.counter("busbar_mqtt_skipped_total", "Messages that were not sent to the upstream broker, by reason", { instance, reason });
-    this.#skipped = { expired: skipped("expired"), echo: skipped("echo") };
+    this.#skipped = { expired: skipped("expired"), echo: skipped("echo"), writes: skipped("writes") };
   }
 
   /** Resolves when no batch is on its way. */
@@ -109,12 +111,17 @@ export class Egress {
       if (out === undefined) continue;
       if (wayOf(message.msgid).includes(tag)) this.#skipped.echo.value++;
       else if (message.expires !== undefined && message.expires <= options.now) this.#skipped.expired.value++;
+      else if (message.type === "command" && !this.#mayGo(message)) this.#skipped.writes.value++;
       else {
         add(offset, outgoingMessage(entry, out, options));
         continue;
       }
       this.#taken.add(offset);
     }
+  }
+
+  #mayGo({ topic, from, to, msgid }: Envelope): boolean {
+    return this.#options.writes.permits({ target: to, id: from, topic, msgid });
   }
 
   /** A batch that is on its way when the gateway stops may end. */

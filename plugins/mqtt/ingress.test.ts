@@ -24,7 +24,7 @@ const acks = (peer: Peer): Packet[] => peer.packets.filter(({ cmd }) => cmd === 
 
 test("mqtt takes what the broker sends onto the bus: topics by pattern, JSON as payload, anything else as bytes", async () => {
   await using broker = await Broker.start();
-  await using it = await subscribed(broker, { in: [{ topics: ["zigbee2mqtt/+", "x/+/y/#"], from: "zigbee/{1}" }, { topics: ["order/#"], type: "command", to: "lamp/{1}", from: "upstream" }, { topics: ["raw"], retain: "never" }] });
+  await using it = await subscribed(broker, { allowWrites: true, in: [{ topics: ["zigbee2mqtt/+", "x/+/y/#"], from: "zigbee/{1}" }, { topics: ["order/#"], type: "command", to: "lamp/{1}", from: "upstream" }, { topics: ["raw"], retain: "never" }] });
   const { peer, seen } = it;
   peer.send(publish("zigbee2mqtt/Living room Übersicht", '{"on":true,"id":9007199254740993}', { messageId: 1, retain: true }));
   peer.send(publish("x/7/y/z", "21.5 °C", { messageId: 2 }));

@@ -1,4 +1,4 @@
-import { BusbarError, createMinter, errorText, type Bus, type Clock, type Counter, type Log, type Message, type Metrics } from "@busbar/core";
+import { BusbarError, createMinter, errorText, type Bus, type Clock, type Counter, type Log, type Message, type Metrics, type WriteGuard } from "@busbar/core";
 import type { IPublishPacket, ISubscription } from "mqtt-packet";
 import type { BrokerSession } from "./broker-session.ts";
 import type { Arrival } from "./session-options.ts";
@@ -13,6 +13,8 @@ export interface IngressOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Stands before every command. */
+  readonly writes: WriteGuard;
   readonly signal: AbortSignal;
   readonly instance: string;
   /** The tag of this bridge (see origin.ts). */
@@ -70,9 +72,10 @@ export class Ingress {
   }
 
   #read(packet: IPublishPacket, arrival: Arrival | undefined, session: BrokerSession): Message | undefined {
-    const { config, clock, instance, tag, log } = this.#options;
+    const { config, clock, instance, tag, log, writes } = this.#options;
     try {
       const message = incomingMessage(packet, { entries: config.in, instance, tag: tag(), mint: this.#mint, now: clock.now() });
+      if (message?.type === "command") writes.check({ target: message.to, id: message.from, topic: message.topic || packet.topic, msgid: message.msgid });
       if (message !== undefined) return message;
       this.#echo.value++;
       if (arrival !== undefined) session.acknowledge(arrival, 0);

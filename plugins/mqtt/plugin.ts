@@ -1,4 +1,4 @@
-import { definePlugin, isLoopback, JournalPort, readConfigFile, type Lane, type PluginContext } from "@busbar/core";
+import { AuditPort, createWriteGuard, definePlugin, isLoopback, JournalPort, readConfigFile, type Lane, type PluginContext } from "@busbar/core";
 import { BrokerLink } from "./broker-link.ts";
 import { BrokerSession } from "./broker-session.ts";
 import type { SessionOptions } from "./session-options.ts";
@@ -13,7 +13,7 @@ export const mqtt = definePlugin({
   name: "mqtt",
   description: "Client to an upstream MQTT broker: store and forward to it, and subscriptions at it",
   config: configSchema,
-  needs: { journal: JournalPort },
+  needs: { journal: JournalPort, audit: AuditPort },
   async setup(ctx) {
     const { config } = ctx;
     const upstream: Upstream = { url: new URL(config.url), tls: await readTls(ctx), identity: lazyIdentity(ctx) };
@@ -51,13 +51,13 @@ async function journalOpen({ clock, needs }: Context, signal: AbortSignal): Prom
   while (typeof (needs.journal.epoch as unknown) !== "string") await clock.sleep(10, signal);
 }
 
-type Context = PluginContext<MqttConfig, { journal: typeof JournalPort }>;
+type Context = PluginContext<MqttConfig, { journal: typeof JournalPort; audit: typeof AuditPort }>;
 
 /** Two connections, one each way: this one has no session at the broker that outlives it, as the journal is what is sent again from. */
 function startOut(ctx: Context, upstream: Upstream): void {
   const { config, clock, metrics } = ctx;
   const link = openLink(ctx, { upstream, direction: "out", session: { clean: true, sessionExpiry: 0 } });
-  const egress = new Egress({ config, link, clock, metrics, instance: ctx.id, tag: () => upstream.identity().tag, epoch: () => ctx.needs.journal.epoch });
+  const egress = new Egress({ config, link, clock, metrics, writes: createWriteGuard(ctx), instance: ctx.id, tag: () => upstream.identity().tag, epoch: () => ctx.needs.journal.epoch });
   ctx.defer(() => egress.idle);
   const lanes = Object.entries(config.lanes).flatMap(([name, patterns]): Lane[] => (patterns.length === 0 ? [] : [{ name, patterns }]));
   ctx.bus.consume("out", [...new Set(config.out.flatMap((entry) => entry.topics))], egress.take, {
@@ -69,7 +69,7 @@ function startOut(ctx: Context, upstream: Upstream): void {
 /** This one has a session at the broker that outlives it: what comes while nobody is connected waits there. */
 function startIn(ctx: Context, upstream: Upstream): void {
   const { config, bus, clock, log, metrics, signal } = ctx;
-  const ingress = new Ingress({ config, bus, clock, log, metrics, signal, instance: ctx.id, tag: () => upstream.identity().tag });
+  const ingress = new Ingress({ config, bus, clock, log, metrics, signal, writes: createWriteGuard(ctx), instance: ctx.id, tag: () => upstream.identity().tag });
   openLink(ctx, {
     upstream,
     direction: "in",

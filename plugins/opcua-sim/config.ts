@@ -1,4 +1,4 @@
-import { byteSize, duration, integer, portNumber } from "@busbar/core";
+import { byteSize, duration, integer, portNumber, writesField } from "@busbar/core";
 import * as v from "valibot";
 import { checkPlant } from "./compiled-plant.ts";
 import { securityPolicies } from "./opcua-messages.ts";
@@ -81,6 +81,7 @@ export const configSchema = v.pipe(
     fleet: v.pipe(v.optional(fleetSchema), v.description("Machines to add for load, sim-001 and so on: machines 1 to 200 (default 10) of tags 1 to 1000 (default 100) each. Default none.")),
     seed: field(integer(0, 4_294_967_295), 1, "The same seed gives the same readings. Default 1, 0 to 4294967295."),
     period: field(duration(10, 3_600_000), "1s", "Time between two readings. Default 1s, 10ms to 1h."),
+    allowWrites: writesField("the plant obeys commands, and writes over OPC UA and Modbus"),
     opcua: field(opcuaSchema, {}, "The OPC UA server."),
     modbus: field(modbusSchema, {}, "The Modbus TCP server."),
   }),

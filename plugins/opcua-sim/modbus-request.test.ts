@@ -32,7 +32,7 @@ function serve(): { readonly ask: (hex: string) => string; readonly simulation: 
   const simulation = new Simulation(compilePlant(v.parse(plantSchema, plant)), { start: 0 });
   simulation.step(1_000);
   const unit = createModbusMap(simulation.plant).get(1)!;
-  return { simulation, ask: (hex) => Buffer.from(answerModbus(new Uint8Array(Buffer.from(hex, "hex")), { unit, simulation, now: 1_000 })).toString("hex") };
+  return { simulation, ask: (hex) => Buffer.from(answerModbus(new Uint8Array(Buffer.from(hex, "hex")), { unit, simulation, writes: { allowed: true, permits: () => true, check: () => {} }, now: 1_000 })).toString("hex") };
 }
 
 /** Holding registers: a 0-1, b 2, c 3-4. Coils: on 0, off 1, also 2. Input registers: level 0-1, mode 2. Discrete inputs: door 0. */

@@ -1,3 +1,4 @@
+import { errorCode, type WriteGuard } from "@busbar/core";
 import { type ModbusTable, type ModbusUnit, readRegisters, type Slot, writeRegisters } from "./modbus-map.ts";
 import { PlantError } from "./plant-error.ts";
 import type { Simulation } from "./simulation.ts";
@@ -10,9 +11,15 @@ export const modbusException = { illegalFunction: 1, illegalDataAddress: 2, ille
 export interface ModbusTarget {
   readonly unit: ModbusUnit;
   readonly simulation: Simulation;
+  /** Stands before every write; where writes are off their functions are answered as illegal ones. */
+  readonly writes: WriteGuard;
+  /** Who asks. */
+  readonly remote?: string | undefined;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
 }
+
+const writeFunctions: ReadonlySet<number> = new Set([5, 6, 15, 16]);
 
 class Refusal {
   readonly exception: number;
@@ -38,6 +45,7 @@ export function exceptionPdu(functionCode: number, exception: number): Uint8Arra
 export function answerModbus(pdu: Uint8Array, target: ModbusTarget): Uint8Array {
   const code = pdu[0] ?? 0;
   try {
+    if (writeFunctions.has(code)) target.writes.check({ target: `unit ${target.unit.id}`, remote: target.remote });
     switch (code) {
       case 1:
         return readBits(pdu, "coil", target);
@@ -60,6 +68,7 @@ export function answerModbus(pdu: Uint8Array, target: ModbusTarget): Uint8Array 
     }
   } catch (error) {
     if (error instanceof Refusal) return exceptionPdu(code, error.exception);
+    if (errorCode(error) === "FORBIDDEN") return exceptionPdu(code, modbusException.illegalFunction);
     if (error instanceof PlantError) return exceptionPdu(code, error.code === "READ_ONLY" ? modbusException.illegalDataAddress : modbusException.illegalDataValue);
     throw error;
   }

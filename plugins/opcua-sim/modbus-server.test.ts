@@ -22,7 +22,7 @@ async function serve(t: TestContext, limits: { readonly maxConnections?: number;
   const simulation = new Simulation(compilePlant(v.parse(plantSchema, defaultPlant)), { start: clock.now() });
   const refused = { value: 0 };
   const log = createLog({ clock, level: "debug", write: (record) => void records.push(record) });
-  const server = await openModbusServer({ simulation, clock, log, refused, host: "127.0.0.1", port: limits.port ?? 0, maxConnections: limits.maxConnections ?? 10, idleTimeout: 60_000 });
+  const server = await openModbusServer({ simulation, writes: { allowed: true, permits: () => true, check: () => {} }, clock, log, refused, host: "127.0.0.1", port: limits.port ?? 0, maxConnections: limits.maxConnections ?? 10, idleTimeout: 60_000 });
   t.after(() => server.close());
   return { clock, records, simulation, refused, server };
 }

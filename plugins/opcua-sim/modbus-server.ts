@@ -1,5 +1,5 @@
 import { createServer, type Socket } from "node:net";
-import type { Clock, Counter, Log } from "@busbar/core";
+import type { Clock, Counter, Log, WriteGuard } from "@busbar/core";
 import { listen } from "./listen.ts";
 import { createModbusDeframer, encodeModbusAnswer, modbusPdu, modbusUnitId } from "./modbus-frame.ts";
 import { createModbusMap, type ModbusUnit } from "./modbus-map.ts";
@@ -9,6 +9,8 @@ import type { Simulation } from "./simulation.ts";
 /** What a Modbus TCP server is made of. */
 export interface ModbusServerOptions {
   readonly simulation: Simulation;
+  /** Stands before every write of a client. */
+  readonly writes: WriteGuard;
   readonly clock: Clock;
   readonly log: Log;
   /** The address to listen on. */
@@ -79,7 +81,7 @@ interface Serving extends ModbusServerOptions {
 function serve(socket: Socket, serving: Serving): void {
   const deframer = createModbusDeframer();
   let answers: Uint8Array[] = [];
-  const onFrame = (bytes: Uint8Array, start: number, end: number): void => void answers.push(answer(bytes.subarray(start, end), serving));
+  const onFrame = (bytes: Uint8Array, start: number, end: number): void => void answers.push(answer(bytes.subarray(start, end), serving, socket.remoteAddress));
   const flush = (): boolean => {
     if (answers.length === 0) return true;
     const bytes = answers.length === 1 ? answers[0]! : Buffer.concat(answers);
@@ -102,17 +104,17 @@ function serve(socket: Socket, serving: Serving): void {
   socket.on("drain", () => socket.resume());
 }
 
-function answer(frame: Uint8Array, serving: Serving): Uint8Array {
+function answer(frame: Uint8Array, serving: Serving, remote: string | undefined): Uint8Array {
   const pdu = modbusPdu(frame);
-  const reply = replyTo(pdu, serving.units.get(modbusUnitId(frame)), serving);
+  const reply = replyTo(pdu, serving.units.get(modbusUnitId(frame)), { ...serving, remote });
   if (reply[0]! & 0x80) serving.refused.value++;
   return encodeModbusAnswer(frame, reply);
 }
 
-function replyTo(pdu: Uint8Array, unit: ModbusUnit | undefined, serving: Serving): Uint8Array {
+function replyTo(pdu: Uint8Array, unit: ModbusUnit | undefined, serving: Serving & { readonly remote: string | undefined }): Uint8Array {
   if (!unit) return exceptionPdu(pdu[0]!, modbusException.gatewayTargetFailed);
   try {
-    return answerModbus(pdu, { unit, simulation: serving.simulation, now: serving.clock.now() });
+    return answerModbus(pdu, { unit, simulation: serving.simulation, writes: serving.writes, remote: serving.remote, now: serving.clock.now() });
   } catch (error) {
     serving.log.error("modbus request failed", { unit: unit.id, function: pdu[0], error });
     return exceptionPdu(pdu[0]!, modbusException.serverDeviceFailure);

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { BusbarError, type Clock, type Log } from "@busbar/core";
+import { BusbarError, errorCode, type Clock, type Log, type WriteGuard } from "@busbar/core";
 import { type FromServer, type OpcuaSettings, type OpcuaWorkerData, servedMachines, type Snapshot, type ToServer } from "./opcua-messages.ts";
 import { PlantError, type PlantErrorCode } from "./plant-error.ts";
 import type { Simulation } from "./simulation.ts";
@@ -10,6 +10,7 @@ export interface OpcuaBackendOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly settings: OpcuaSettings;
+  readonly writes: WriteGuard;
   /** Called when it ended without being told to. */
   readonly onLost: () => void;
 }
@@ -124,14 +125,16 @@ export class OpcuaBackend {
   }
 
   #write(index: number, value: unknown): PlantErrorCode | undefined {
-    const { simulation, clock, log } = this.#options;
+    const { simulation, clock, log, writes } = this.#options;
     const tag = simulation.plant.tags[index];
     if (!tag) return "NO_SUCH_TAG";
     try {
+      writes.check({ target: `${simulation.plant.machines[tag.machine]!.id}.${tag.name}` });
       simulation.write(tag, value, clock.now());
       return undefined;
     } catch (error) {
       if (error instanceof PlantError) return error.code;
+      if (errorCode(error) === "FORBIDDEN") return "FORBIDDEN";
       log.error("opcua write failed", { tag: tag.name, error });
       return "BAD_COMMAND";
     }

@@ -57,6 +57,7 @@ before(async () => {
   await unknown.createSelfSignedCertificate({ applicationUri: "urn:busbar:other", subject: "/CN=somebody", dns: ["localhost"], startDate: new Date(), validity: 10, outputFile: join(folder, "unknown.pem") });
   server = await openOpcuaServer({
     simulation,
+    writes: { allowed: true, permits: () => true, check: () => {} },
     clock: systemClock,
     log: createLog({ clock: systemClock, level: "debug", write: (record) => void records.push(record) }),
     refused,

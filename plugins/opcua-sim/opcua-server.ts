@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from "node:net";
-import type { Clock, Counter, Log } from "@busbar/core";
+import type { Clock, Counter, Log, WriteGuard } from "@busbar/core";
 import { listen } from "./listen.ts";
 import { OpcuaBackend } from "./opcua-backend.ts";
 import type { OpcuaSettings } from "./opcua-messages.ts";
@@ -15,6 +15,8 @@ export interface OpcuaServerOptions {
   /** 0 for any free one. */
   readonly port: number;
   readonly settings: Omit<OpcuaSettings, "port">;
+  /** Stands before every write of a client. */
+  readonly writes: WriteGuard;
   /** Milliseconds for a client to say its first word. */
   readonly helloTimeout: number;
   /** Counts connections that were turned away. */

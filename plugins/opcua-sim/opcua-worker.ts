@@ -28,6 +28,7 @@ const refusals: Readonly<Record<PlantErrorCode, StatusCode>> = {
   WRONG_TYPE: StatusCodes.BadTypeMismatch,
   OUT_OF_RANGE: StatusCodes.BadOutOfRange,
   BAD_COMMAND: StatusCodes.BadInvalidArgument,
+  FORBIDDEN: StatusCodes.BadUserAccessDenied,
 };
 
 const { settings, machines, snapshot } = workerData as OpcuaWorkerData;

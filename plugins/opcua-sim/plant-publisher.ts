@@ -1,4 +1,4 @@
-import type { Bus, Counter, Envelope, Log } from "@busbar/core";
+import { BusbarError, type Bus, type Counter, type Envelope, type Log, type WriteGuard } from "@busbar/core";
 import type { AlarmEvent } from "./alarm.ts";
 import type { Machine } from "./compiled-plant.ts";
 import type { TagValue } from "./plant.ts";
@@ -80,6 +80,7 @@ export function statusOfDevice(simulation: Simulation, machine: Machine): Record
 /** What `obey` answers from. */
 export interface ObeyOptions {
   readonly simulation: Simulation;
+  readonly writes: WriteGuard;
   /** The machine or device the command is for. */
   readonly id: string;
   /** Milliseconds since the Unix epoch. */
@@ -92,11 +93,12 @@ export interface ObeyOptions {
  * @throws what is not the command's fault.
  */
 export function obey(command: Envelope, options: ObeyOptions): { readonly msgid: string; readonly status: "ok" | "error"; readonly result: unknown } {
-  const { simulation, id, now } = options;
+  const { simulation, writes, id, now } = options;
   try {
+    writes.check({ target: id, id: command.from, topic: command.topic, msgid: command.msgid });
     return { msgid: command.msgid, status: "ok", result: simulation.command(id, command.payload, now) };
   } catch (error) {
-    if (!(error instanceof PlantError)) throw error;
+    if (!(error instanceof PlantError) && !(error instanceof BusbarError && error.code === "FORBIDDEN")) throw error;
     return { msgid: command.msgid, status: "error", result: { code: error.code, message: error.message } };
   }
 }

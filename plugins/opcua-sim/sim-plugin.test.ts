@@ -13,7 +13,7 @@ import { defaultPlant } from "./default-plant.ts";
 import opcuaSim from "./mod.ts";
 import type { PlantData } from "./plant.ts";
 
-const quiet = { opcua: { enabled: false }, modbus: { enabled: false } };
+const quiet = { allowWrites: true, opcua: { enabled: false }, modbus: { enabled: false } };
 
 async function start(t: TestContext, config: Record<string, unknown> = quiet, options: { readonly cwd?: string } = {}) {
   const clock = fakeClock();
@@ -131,7 +131,7 @@ test("opcuaSim carries 1,000 tags at 100 ms", async (t) => {
 test("opcuaSim announces its servers and puts a Modbus write on the bus at once", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "busbar-sim-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const { gateway } = await start(t, { opcua: { port: 0 }, modbus: { port: 0 } }, { cwd: folder });
+  const { gateway } = await start(t, { allowWrites: true, opcua: { port: 0 }, modbus: { port: 0 } }, { cwd: folder });
   const [opcua, modbus] = gateway.urls;
   assert.match(opcua!, /^opc\.tcp:\/\/127\.0\.0\.1:\d+$/);
   assert.match(modbus!, /^modbus-tcp:\/\/127\.0\.0\.1:\d+$/);
@@ -181,4 +181,24 @@ test("opcuaSim tells the presence of its machines, also to who comes later", asy
   assert.ok(present.includes("lamp-1/presence online"));
   await gateway.stop();
   assert.ok(present.includes("lamp-1/presence offline"));
+});
+
+test("opcuaSim moves nothing unless its config says allowWrites: true, and says why", async (t) => {
+  const { gateway, collect } = await start(t, { opcua: { enabled: false }, modbus: { port: 0 } });
+  const states = collect("status/lamp-1");
+  const audited = collect("audit/#");
+  const answer = await gateway.bus.request({ type: "command", to: "lamp-1", from: "anna", payload: { on: true } }, { signal: AbortSignal.timeout(20_000) });
+  assert.deepEqual((answer.payload as { readonly status: string; readonly result: unknown }).result, { code: "FORBIDDEN", message: 'Cannot write to "lamp-1": plugins.subject.allowWrites is false' });
+  const socket = connect(Number(new URL(gateway.urls[0]!).port), "127.0.0.1");
+  t.after(() => socket.destroy());
+  const ask = async (pdu: string): Promise<string> => {
+    socket.write(Buffer.from(`00010000${((pdu.length / 2) + 1).toString(16).padStart(4, "0")}05${pdu}`, "hex"));
+    const [data] = (await once(socket, "data")) as [Buffer];
+    return data.subarray(7).toString("hex");
+  };
+  for (const write of ["050000ff00", "0600000032", "0f00000001" + "0101", "1000000001" + "020032"]) assert.equal(await ask(write), `${(Number.parseInt(write.slice(0, 2), 16) | 0x80).toString(16)}01`, write);
+  assert.equal(await ask("0100000001"), "010100", "reading goes on, and the lamp is off");
+  assert.deepEqual(states, []);
+  assert.equal(gateway.metric('busbar_writes_refused_total{instance="subject"}'), 5);
+  assert.ok(audited.some(({ payload }) => JSON.stringify(payload).includes('"write-refused"')));
 });

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { BusbarError, definePlugin, type PluginContext } from "@busbar/core";
+import { AuditPort, BusbarError, createWriteGuard, definePlugin, type PluginContext, type WriteGuard } from "@busbar/core";
 import * as v from "valibot";
 import { compilePlant, type Plant } from "./compiled-plant.ts";
 import { configSchema, type SimConfig, soundPlantSchema } from "./config.ts";
@@ -16,20 +16,28 @@ export const opcuaSim = definePlugin({
   name: "opcua-sim",
   description: "A simulated plant that publishes readings and obeys commands, also served over OPC UA and Modbus TCP",
   config: configSchema,
+  needs: { audit: AuditPort },
   async setup(ctx) {
     const { config, clock } = ctx;
     const simulation = new Simulation(await loadPlant(ctx), { seed: config.seed, start: clock.now() });
-    await serveOpcua(ctx, simulation);
-    await serveModbus(ctx, simulation);
+    const writes = createWriteGuard(ctx);
+    await serveOpcua(ctx, { simulation, writes });
+    await serveModbus(ctx, { simulation, writes });
     const dropped = ctx.metrics.counter("busbar_opcua_sim_dropped_total", "Readings and alarms of the simulated plant that the bus had no room for");
     ctx.defer(publishPlant({ simulation, bus: ctx.bus, log: ctx.log, dropped, signal: ctx.signal }));
-    for (const { id } of simulation.plant.machines) takeCommands(ctx, { simulation, id });
+    for (const { id } of simulation.plant.machines) takeCommands(ctx, { simulation, writes, id });
     simulation.step(clock.now());
     ctx.defer(clock.every(config.period, () => simulation.step(clock.now())));
   },
 });
 
-type Context = PluginContext<SimConfig, Record<never, never>>;
+type Context = PluginContext<SimConfig, { audit: typeof AuditPort }>;
+
+/** What everybody who may move the plant goes through. */
+interface Way {
+  readonly simulation: Simulation;
+  readonly writes: WriteGuard;
+}
 
 async function loadPlant(ctx: Context): Promise<Plant> {
   const { plant, plantFile, fleet } = ctx.config;
@@ -53,7 +61,7 @@ async function readPlant(file: string): Promise<PlantSpec> {
   throw new BusbarError("CONFIG", `Cannot use the plant in "${file}": ${result.issues.map((issue) => `${v.getDotPath(issue) ?? "plant"}: ${issue.message}`).join("; ")}`);
 }
 
-function takeCommands(ctx: Context, target: { readonly simulation: Simulation; readonly id: string }): void {
+function takeCommands(ctx: Context, target: Way & { readonly id: string }): void {
   const { bus, clock, log } = ctx;
   const subscription = bus.subscribe(`command/${target.id}`, async (command) => {
     const now = clock.now();
@@ -71,11 +79,11 @@ function takeCommands(ctx: Context, target: { readonly simulation: Simulation; r
   ctx.defer(() => subscription.close());
 }
 
-async function serveOpcua(ctx: Context, simulation: Simulation): Promise<void> {
+async function serveOpcua(ctx: Context, way: Way): Promise<void> {
   const { enabled, host, port, helloTimeout, hostname: advertised, pki, trustedClients, allowRemote: _checked, ...settings } = ctx.config.opcua;
   if (!enabled) return;
   const server = await openOpcuaServer({
-    simulation,
+    ...way,
     clock: ctx.clock,
     log: ctx.log,
     refused: refusedBy(ctx, "opcua"),
@@ -95,10 +103,10 @@ async function serveOpcua(ctx: Context, simulation: Simulation): Promise<void> {
   ctx.announce({ what: "OPC UA server", url: server.url });
 }
 
-async function serveModbus(ctx: Context, simulation: Simulation): Promise<void> {
+async function serveModbus(ctx: Context, way: Way): Promise<void> {
   const { enabled, host, port, maxConnections, idleTimeout } = ctx.config.modbus;
   if (!enabled) return;
-  const server = await openModbusServer({ simulation, clock: ctx.clock, log: ctx.log, refused: refusedBy(ctx, "modbus"), host, port, maxConnections, idleTimeout });
+  const server = await openModbusServer({ ...way, clock: ctx.clock, log: ctx.log, refused: refusedBy(ctx, "modbus"), host, port, maxConnections, idleTimeout });
   ctx.defer(() => server.close());
   ctx.defer(ctx.metrics.gauge("busbar_opcua_sim_connections", "Open connections to the simulated plant", () => server.connections, { protocol: "modbus" }));
   ctx.announce({ what: "Modbus TCP server", url: `modbus-tcp://${host.includes(":") ? `[${host}]` : host}:${server.port}` });

@@ -1,4 +1,4 @@
-import { byteSize, duration, integer, topicPattern } from "@busbar/core";
+import { byteSize, commandsNeedWrites, duration, integer, namesCommands, topicPattern, writesField } from "@busbar/core";
 import * as v from "valibot";
 import { isLoopback } from "../bearer.ts";
 
@@ -24,6 +24,7 @@ export const webhookConfig = v.pipe(
     url: v.pipe(url, v.description("Where batches are sent; https, or http to this machine")),
     insecure: v.pipe(v.optional(v.boolean(), false), v.description("Allow http to other machines: what is sent then crosses the network readable")),
     topics: topics(["status/#", "event/#"], "Topics that are sent: at most 100 patterns"),
+    allowWrites: writesField("commands are sent; other patterns that happen to match commands leave them out"),
     method: v.pipe(v.optional(v.picklist(["POST", "PUT"]), "POST"), v.description("How a batch is sent")),
     headers: v.pipe(v.optional(headers, {}), v.description("Headers of each request, such as authorization: ${env:ERP_TOKEN}; never logged")),
     format: v.pipe(v.optional(v.picklist(["envelopes", "ndjson", "cloudevents"]), "envelopes"), v.description("envelopes: {lane, late, messages: […]}; ndjson: an envelope a line; cloudevents: a CloudEvents 1.0 JSON batch")),
@@ -61,6 +62,7 @@ export const webhookConfig = v.pipe(
       v.description("For servers with a certificate authority of their own, or that ask for a client certificate"),
     ),
   }),
+  v.forward(v.check(({ allowWrites, topics }) => allowWrites || !namesCommands(topics), commandsNeedWrites), ["topics"]),
   v.forward(v.check(({ url: text, insecure }) => insecure || !text.startsWith("http:") || isLoopback((URL.parse(text)?.hostname ?? "").replace(/^\[(.*)\]$/, "$1")), "must be https beyond this machine; say insecure: true to go without"), ["url"]),
 );
 

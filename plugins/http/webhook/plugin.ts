@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { definePlugin, JournalPort, optional, readConfigFile, type Delivery, type Entry, type Lane } from "@busbar/core";
+import { AuditPort, createWriteGuard, definePlugin, JournalPort, optional, readConfigFile, type Delivery, type Entry, type Lane, type WriteGuard } from "@busbar/core";
 import { BatchSender } from "./batch-sender.ts";
 import { webhookConfig, type WebhookConfig } from "./config.ts";
 import { createRequester } from "./http-request.ts";
@@ -12,7 +12,7 @@ export const webhook = definePlugin({
   name: "webhook",
   description: "Sends messages to an HTTP server in batches: stored until they are taken, late ones flagged, refused ones kept as dead letters",
   config: webhookConfig,
-  needs: { journal: optional(JournalPort) },
+  needs: { journal: optional(JournalPort), audit: AuditPort },
   async setup(ctx) {
     const { config, bus, clock, metrics, log } = ctx;
     const read = async (path: string | undefined, what: string): Promise<Buffer | undefined> => (path === undefined ? undefined : await readConfigFile(ctx.path(path), what));
@@ -22,12 +22,13 @@ export const webhook = definePlugin({
     ctx.defer(() => requester.close());
     const sender = new BatchSender({ config, requester, clock, metrics, epoch: ctx.needs.journal?.epoch ?? randomUUID() });
 
-    const send = async (batch: readonly Entry[], { lane, late, signal }: Delivery): Promise<void> => {
+    const writes = createWriteGuard(ctx);
+    const send = async (batch: readonly Entry[], { lane, late, signal, attempt }: Delivery): Promise<void> => {
       const stop = new AbortController();
       const hurry = (): void => void clock.after(stopGrace, () => stop.abort(new DOMException("the plugin stops", "AbortError")));
       signal.addEventListener("abort", hurry, { once: true });
       try {
-        await sender.send(batch, { lane, late, signal: stop.signal });
+        await sender.send(withoutForbidden(batch, { writes, fresh: attempt === 0 }), { lane, late, signal: stop.signal });
       } finally {
         signal.removeEventListener("abort", hurry);
       }
@@ -39,6 +40,15 @@ export const webhook = definePlugin({
     log.debug("webhook reads the journal", { topics: config.topics });
   },
 });
+
+/** Without the commands that may not be sent; `fresh`: they are not known to have been refused. */
+function withoutForbidden(batch: readonly Entry[], { writes, fresh }: { readonly writes: WriteGuard; readonly fresh: boolean }): readonly Entry[] {
+  if (writes.allowed) return batch;
+  return batch.filter(({ message: { type, topic, from, to, msgid } }) => {
+    if (type === "command" && fresh) writes.permits({ target: to, id: from, topic, msgid });
+    return type !== "command";
+  });
+}
 
 function readerOptions({ batch, lanes, overtake, pace, late, start }: WebhookConfig) {
   const named: Lane[] = [{ name: "alarm", patterns: lanes.alarm }, { name: "command", patterns: lanes.command }];

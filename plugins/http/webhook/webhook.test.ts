@@ -7,6 +7,8 @@ import { test, type TestContext } from "node:test";
 import { errorCode } from "@busbar/core";
 import { testPlugin, type TestGateway } from "@busbar/core/testkit";
 import { storageSqlite } from "@busbar/storage-sqlite";
+import * as v from "valibot";
+import { webhookConfig } from "./config.ts";
 import { webhook } from "./mod.ts";
 import { answer, hang, reset, scriptedServer } from "./testing/scripted-server.ts";
 import { assertOnceInOrder, deliver, msgids, numbers, settled, startWebhook as start } from "./testing/webhook-gateway.ts";
@@ -111,7 +113,7 @@ test("webhook signs, compresses, sends its headers, and tells none of its secret
 test("webhook sends alarm events before commands before the rest, and what waited after what is new, flagged late", async () => {
   await using server = await scriptedServer();
   server.otherwise = answer(500);
-  await using gateway = await start(server, { topics: ["status/#", "event/#", "command/#"], overtake: 300, batch: { count: 20, linger: 0 }, pace: 0 });
+  await using gateway = await start(server, { allowWrites: true, topics: ["status/#", "event/#", "command/#"], overtake: 300, batch: { count: 20, linger: 0 }, pace: 0 });
   await deliver(gateway.bus, 100);
   await server.until(() => server.requests.length >= 4);
   await deliver(gateway.bus, 5, { type: "command" });
@@ -164,4 +166,18 @@ test("webhook refuses a config that would send tokens in the open", async () => 
     await assert.rejects(testPlugin(webhook, { url }), (error: unknown) => errorCode(error) === "INTERNAL", url);
   }
   for (const config of [{ headers: { Host: "x" } }, { headers: { a: "line\nbreak" } }, { secret: "short" }, { topics: ["#x"] }]) await assert.rejects(testPlugin(webhook, { url: "https://erp.example/", ...config }));
+});
+
+test("webhook leaves commands out that only happen to match, unless allowWrites is true", async () => {
+  await using server = await scriptedServer();
+  server.otherwise = answer(500);
+  await using gateway = await start(server, { topics: ["#"], batch: { count: 20, linger: 0 } });
+  await deliver(gateway.bus, 3, { type: "command" });
+  await deliver(gateway.bus, 5);
+  await server.until(() => server.requests.length >= 2); // a repeated batch is not counted again
+  server.otherwise = answer(200);
+  await server.until(() => numbers(server.taken).length >= 5);
+  assert.ok(server.taken.every(({ body }) => !body.includes('"command"')));
+  assert.equal(gateway.metric('busbar_writes_refused_total{instance="subject"}'), 3);
+  assert.match(JSON.stringify(v.safeParse(webhookConfig, { url: "https://a.example", topics: ["command/#"] }).issues?.map(({ message }) => message)), /allowWrites: true/);
 });
