@@ -39,6 +39,7 @@ export * from "./cursors.ts";
 export * from "./dead-letters.ts";
 export * from "./envelope.ts";
 export * from "./errors.ts";
+export * from "./fixed-rights.ts";
 export * from "./frame.ts";
 export * from "./framing/length.ts";
 export * from "./framing/line.ts";

@@ -11,7 +11,7 @@ import { readObject } from "./object-tree.ts";
 import type { Problem } from "./problem.ts";
 import { Reporter } from "./reporter.ts";
 import { gatewaySchema, type GatewaySettings } from "./settings.ts";
-import { showNode, type SourceNode } from "./source-tree.ts";
+import { placeAt, showNode, type Path, type Place, type SourceNode } from "./source-tree.ts";
 import { systemConfigHost } from "./system-host.ts";
 import { readYaml } from "./yaml-tree.ts";
 
@@ -21,6 +21,8 @@ export interface LoadedConfig {
   readonly config?: CheckedConfig;
   /** Everything that is wrong, in order of place. */
   readonly problems: readonly Problem[];
+  /** Where something stands in the file: the value at a path, or the nearest thing around it; line 0 in a module. Absent when the file could not be read. Holds the whole file in memory. */
+  readonly place?: (path: Path) => Place;
 }
 
 const topKeys = ["plugins", "routes", "gateway"];
@@ -35,7 +37,7 @@ export async function loadConfig(path: string, host: Partial<ConfigHost> = {}): 
   const root = await readSource(path, full, report);
   const config = root && (await checkConfig(root, path, full, report));
   const problems = report.problems();
-  return config && problems.length === 0 ? { config, problems } : { problems };
+  return { problems, ...(config && problems.length === 0 ? { config } : {}), ...(root && { place: (at: Path) => placeAt(root, at) }) };
 }
 
 async function readSource(path: string, host: ConfigHost, report: Reporter): Promise<SourceNode | undefined> {

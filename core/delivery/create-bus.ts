@@ -2,8 +2,9 @@ import type { Authority, Principal } from "../authority.ts";
 import type { Bus } from "../bus.ts";
 import { createMessage, type Draft, type Envelope, type Message } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
+import { isOwnLetterBox } from "../fixed-rights.ts";
 import type { Log } from "../log.ts";
-import { checkPattern, covers, gatewayTypes, speaksFor, topicOf } from "../topic.ts";
+import { checkPattern, gatewayTypes, speaksFor, topicOf } from "../topic.ts";
 import type { CommandTracker } from "./command-tracker.ts";
 import { deliverAsync, type PostOffice } from "./post-office.ts";
 
@@ -126,7 +127,7 @@ export class PrincipalBus implements Bus {
   checkSubscribe(pattern: string): void {
     checkPattern(pattern);
     const { id } = this.principal;
-    if (covers(`command/${id}/#`, pattern) || covers(`ack/${id}/#`, pattern)) return; // one's own letter box (WIRE §1)
+    if (isOwnLetterBox(id, pattern)) return;
     if (!this.#may("subscribe", pattern)) throw new BusbarError("FORBIDDEN", `Cannot subscribe to ${JSON.stringify(pattern.slice(0, 80))}: no role of ${JSON.stringify(id)} grants all of it`);
   }
 

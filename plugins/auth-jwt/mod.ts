@@ -10,6 +10,11 @@
  */
 export { type AuthJwtConfig, configSchema } from "./config-schema.ts";
 export { type AuthorityOptions, createAuthority, type JwtAuthority } from "./create-authority.ts";
+export { isPrincipalId } from "./identity.ts";
+export { knownPrincipals, tokenPrincipal, type KnownPrincipal } from "./known-principals.ts";
+export { createRights, type Rights } from "./rights.ts";
+export { fill as fillPattern, holds as ruleHolds, type CompiledRule } from "./role-rules.ts";
+export { transports } from "./role-schema.ts";
 export { issueToken } from "./issue-token.ts";
 export { authJwt, authJwt as default } from "./plugin.ts";
 export { Refusal, type RefusalReason } from "./refusal.ts";
