@@ -18,6 +18,7 @@ export const catalog: Readonly<Record<string, CatalogEntry>> = {
   new: { summary: "write a small working plugin to start from", example: "busbar new plugin my-protocol", load: () => import("./commands/new.ts") },
   token: { summary: "make a token for a device, a person or an app", example: "busbar token sensor-1 --role device --ttl 30d", load: () => import("./commands/token.ts") },
   can: { summary: "say what somebody may do, and which rule says so", example: "busbar can home-7 publish status/home-7 --role device", load: () => import("./commands/can.ts") },
+  revoke: { summary: "revoke a token, a device or a role in a running gateway", example: "busbar revoke device sensor-1", load: () => import("./commands/revoke.ts") },
   tap: { summary: "print messages as they pass", example: "busbar tap 'status/#'", load: () => import("./commands/tap.ts") },
   send: { summary: "send one message", example: `busbar send command '{"on":true}' --to lamp-1`, load: () => import("./commands/send.ts") },
   record: { summary: "record messages with their times", example: "busbar record 'status/#' > monday.jsonl", load: () => import("./commands/record.ts") },

@@ -1,4 +1,5 @@
 import type { Decision } from "./decision.ts";
+import type { Revocation, RevocationChange } from "./revocation.ts";
 
 /** Where somebody comes from. */
 export interface Origin {
@@ -32,6 +33,8 @@ export interface Principal {
    * nothing is known: what is granted to some places only is then not granted, and what is denied in some places is denied.
    */
   readonly via?: Origin | undefined;
+  /** What vouches for this identity, as the Authority names it: a key, a stored secret. When that is taken away, the identity no longer stands. */
+  readonly voucher?: string | undefined;
 }
 
 /** What a peer shows to say who it is. */
@@ -79,4 +82,11 @@ export interface Authority {
   issue(request: TokenRequest): Promise<string>;
   /** Calls `listener` whenever an earlier answer of `can` or `stands` may have changed. Returns the function that ends it. */
   onChange(listener: () => void): () => void;
+  /**
+   * Revokes a credential, a device or a role, or undoes that; lasting, and in force for live sessions when it resolves. Resolves with false when it was so already.
+   * Absent: this authority has no revocations of its own. @throws {RangeError} for a name that is none. {BusbarError} UNAVAILABLE or IO when it cannot be kept.
+   */
+  revoke?(change: RevocationChange): Promise<boolean>;
+  /** What `revoke` has revoked, oldest first. */
+  revocations?(): readonly Revocation[];
 }

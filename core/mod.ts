@@ -69,6 +69,7 @@ export { bareEnvelopeProto, envelopeProto } from "./codec/envelope-proto.ts";
 export * from "./kernel/kernel.ts";
 export { flowOf } from "./kernel/flow.ts";
 export * from "./retry.ts";
+export * from "./revocation.ts";
 export * from "./codec/slab.ts";
 export * from "./session/outbox.ts";
 export { createNetworkTest, isLoopback, isNetwork, plainAddress, remoteAddress } from "./listener/address.ts";

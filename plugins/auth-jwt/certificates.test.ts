@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as v from "valibot";
-import { createCertificates } from "./certificates.ts";
+import { createCertificates, type CertificateNames } from "./certificates.ts";
 import { configSchema } from "./config-schema.ts";
+import type { Identity } from "./identity.ts";
 
-const certificates = (config: unknown) => createCertificates(v.parse(configSchema, config));
+const certificates = (config: unknown) => {
+  const made = createCertificates(v.parse(configSchema, config));
+  return (shown: CertificateNames): Identity => {
+    const { voucher, ...identity } = made.find(shown);
+    assert.ok(made.counts(voucher!));
+    return identity;
+  };
+};
 const fingerprint = "AA:BB";
 const refused = { reason: "certificate", code: "UNAUTHENTICATED" };
 
@@ -25,4 +33,13 @@ test("createCertificates() takes the CN as the id where the config says so", () 
   assert.equal(find({ names: ["special"], fingerprint }).id, "boss");
   for (const cn of ["server", "all", "group/a", "+", "home-7/#", "a b", "", "*.example.org"]) assert.throws(() => find({ names: [cn], fingerprint }), refused, cn);
   assert.throws(() => find({ names: [], fingerprint }), refused);
+});
+
+test("Certificates.counts() ends with the rule that let somebody in", () => {
+  const made = (config: unknown) => createCertificates(v.parse(configSchema, config));
+  const rule = { certificates: { plc: { id: "plc-101" } } };
+  const named = made(rule).find({ names: ["plc"], fingerprint }).voucher!;
+  const byCn = made({ certificateId: "cn" }).find({ names: ["plc"], fingerprint }).voucher!;
+  assert.deepEqual([rule, { certificates: { plc: { id: "plc-102" } } }, { certificateId: "cn" }, {}].map((config) => made(config).counts(named)), [true, false, false, false]);
+  assert.deepEqual([rule, { certificateId: "cn" }].map((config) => made(config).counts(byCn)), [false, true]);
 });

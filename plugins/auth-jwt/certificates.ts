@@ -1,5 +1,6 @@
 import type { AuthJwtConfig } from "./config-schema.ts";
-import { isPrincipalId, type Identity } from "./identity.ts";
+import { isPrincipalId } from "./config-fields.ts";
+import type { Identity } from "./identity.ts";
 import { Refusal } from "./refusal.ts";
 
 /** What TLS found out about a client certificate. */
@@ -9,21 +10,40 @@ export interface CertificateNames {
   readonly fingerprint: string;
 }
 
+/** Says whom client certificates stand for. */
+export interface Certificates {
+  /** @throws {Refusal} "certificate" when there is no rule for it. */
+  find(shown: CertificateNames): Identity;
+  /** Whether the rule that let somebody in is still there. */
+  counts(voucher: string): boolean;
+}
+
 /**
- * Makes the function that says whom a client certificate stands for: the entry of `certificates` for the first of its names that has one, else what `certificateId` says.
+ * Makes what says whom a client certificate stands for: the entry of `certificates` for the first of its names that has one, else what `certificateId` says.
  * Its fingerprint becomes the credential, so that the one certificate can be revoked.
- * @throws {Refusal} "certificate" from the function it returns.
  */
-export function createCertificates(config: AuthJwtConfig): (shown: CertificateNames) => Identity {
+export function createCertificates(config: AuthJwtConfig): Certificates {
   const entries = new Map(Object.entries(config.certificates));
-  return ({ names, fingerprint }) => {
-    for (const name of names) {
-      const entry = entries.get(name);
-      if (entry !== undefined) return { ...entry, credential: fingerprint };
-    }
-    const [cn] = names;
-    if (config.certificateId === "none" || cn === undefined) throw new Refusal("certificate", `no rule for the certificate of ${JSON.stringify(names.slice(0, 5))}`);
-    if (!isPrincipalId(cn)) throw new Refusal("certificate", `the certificate's CN ${JSON.stringify(cn.slice(0, 256))} is not an id that somebody may have`);
-    return { id: cn, roles: config.certificateRoles, credential: fingerprint };
+  const vouchers = new Set(Object.entries(config.certificates).map(([name, { id }]) => voucherOf(name, id)));
+  if (config.certificateId === "cn") vouchers.add(byName);
+  return {
+    counts: (voucher) => vouchers.has(voucher),
+    find({ names, fingerprint }) {
+      for (const name of names) {
+        const entry = entries.get(name);
+        if (entry !== undefined) return { ...entry, credential: fingerprint, voucher: voucherOf(name, entry.id) };
+      }
+      const [cn] = names;
+      if (config.certificateId === "none" || cn === undefined) throw new Refusal("certificate", `no rule for the certificate of ${JSON.stringify(names.slice(0, 5))}`);
+      if (!isPrincipalId(cn)) throw new Refusal("certificate", `the certificate's CN ${JSON.stringify(cn.slice(0, 256))} is not an id that somebody may have`);
+      return { id: cn, roles: config.certificateRoles, credential: fingerprint, voucher: byName };
+    },
   };
+}
+
+/** `Principal.voucher` of whom `certificateId: cn` lets in. */
+const byName = "certificate";
+
+function voucherOf(name: string, id: string): string {
+  return `certificate ${JSON.stringify([name, id])}`;
 }

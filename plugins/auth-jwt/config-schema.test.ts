@@ -15,6 +15,8 @@ const hash = `scrypt$16384$8$1$${"A".repeat(22)}$${"A".repeat(43)}`;
 test("configSchema fills in defaults under which nobody but the key file's holder gets in", () => {
   assert.deepEqual(v.parse(configSchema, {}), {
     keyFile: "data/signing.key",
+    jwks: [],
+    registerFile: "data/identities.jsonl",
     keys: [],
     roles: {},
     groups: {},
@@ -67,9 +69,13 @@ test("configSchema takes everything it describes", () => {
 /** A mistake, where it is found, and a word of what is said. */
 const mistakes: readonly (readonly [string, unknown, RegExp])[] = [
   ["an unknown key", { keyfile: "x" }, /^keyfile: /],
-  ["EdDSA", { keys: [{ algorithm: "EdDSA", publicKey: "x" }] }, /^keys\.0\.algorithm: must have an algorithm that is HS256, RS256 or ES256; EdDSA and JWKS are not supported yet$/],
-  ["the algorithm none", { keys: [{ algorithm: "none" }] }, /^keys\.0\.algorithm: .*HS256, RS256 or ES256/],
-  ["a JWKS address", { keys: [{ jwks: "https://example.org" }] }, /^keys\.0\.algorithm: .*JWKS/],
+  ["the algorithm none", { keys: [{ algorithm: "none" }] }, /^keys\.0\.algorithm: must have an algorithm that is HS256, RS256, ES256 or EdDSA$/],
+  ["a key set that anybody on the way could replace", { jwks: [{ url: "http://idp.example/jwks" }] }, /^jwks\.0\.url: must be an https URL/],
+  ["a key set at an address that only begins like this machine's", { jwks: [{ url: "http://127.0.0.1.example/jwks" }] }, /^jwks\.0\.url: must be an https URL/],
+  ["a password in the URL of a key set", { jwks: [{ url: "https://a:b@idp.example/jwks" }] }, /^jwks\.0\.url: must be/],
+  ["a key set from nowhere", { jwks: [{ issuer: "x" }] }, /^jwks\.0: must have exactly one of url and file$/],
+  ["a symmetric algorithm for a key set", { jwks: [{ file: "x", algorithms: ["HS256"] }] }, /^jwks\.0\.algorithms\.0: /],
+  ["a key for a reserved id", { keys: [{ algorithm: "EdDSA", publicKey: "x", within: "server" }] }, /^keys\.0\.within: must not lie/],
   ["a key without material", { keys: [{ algorithm: "RS256" }] }, /^keys\.0: must have exactly one of publicKey and publicKeyFile$/],
   ["a key with both", { keys: [{ algorithm: "HS256", secret: "x", secretFile: "y" }] }, /^keys\.0: must have exactly one of secret and secretFile$/],
   ["a secret for a public-key algorithm", { keys: [{ algorithm: "RS256", secret: "x" }] }, /^keys\.0\.secret: /],

@@ -1,43 +1,15 @@
-import { duration, idText, integer, topicPattern } from "@busbar/core";
+import { duration, integer, topicPattern } from "@busbar/core";
 import * as v from "valibot";
-import { isPrincipalId } from "./identity.ts";
+import { filePath, principalId, roleName } from "./config-fields.ts";
+import { keysConfig, keySetsConfig } from "./key-config.ts";
 import { messageKeysField } from "./message-keys.ts";
+import { registerFileConfig } from "./register-config.ts";
 import { isGroupName, roleSchema } from "./role-schema.ts";
 import { parseSecretHash } from "./secret-hash.ts";
 
-const principalId = () => v.pipe(idText(), v.check(isPrincipalId, "must not lie below a reserved id: server, all, group"));
-const roleName = () => v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]{1,64}$/, "must be a role name: 1 to 64 of [A-Za-z0-9._-]"));
 const groupName = () => v.pipe(v.string(), v.check(isGroupName, "must be a group name: one level of [A-Za-z0-9._:@-]+"));
 const roleNames = (what: string) => v.optional(v.pipe(v.array(roleName()), v.maxLength(64), v.description(what)), []);
 const groupNames = () => v.optional(v.pipe(v.array(groupName()), v.maxLength(1000), v.description("Groups it is in, besides those of `groups` that name its id. Up to 1,000.")), []);
-const filePath = (what: string) => v.pipe(v.string(), v.minLength(1), v.maxLength(4096), v.description(what));
-const inline = (what: string) => v.pipe(v.string(), v.maxLength(16_384), v.description(what));
-const kid = () =>
-  v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(256), v.description("The key's name: a token that names another `kid` is not tried with this key. Without it the key is tried for every token of its algorithm.")));
-
-const oneOf = <T extends object>(one: string, other: string) =>
-  v.check<T, string>((key) => Object.hasOwn(key, one) !== Object.hasOwn(key, other), `must have exactly one of ${one} and ${other}`);
-
-const secretKey = v.pipe(
-  v.strictObject({
-    algorithm: v.literal("HS256"),
-    kid: kid(),
-    secret: v.exactOptional(inline("The shared secret, at least 32 bytes of UTF-8; use ${env:NAME} or ${file:path} rather than plain text.")),
-    secretFile: v.exactOptional(filePath("A file with the shared secret, at least 32 bytes; only its owner may have access. A line end at its end does not count.")),
-  }),
-  oneOf("secret", "secretFile"),
-);
-
-const publicKey = <const A extends "RS256" | "ES256">(algorithm: A, what: string) =>
-  v.pipe(
-    v.strictObject({
-      algorithm: v.literal(algorithm),
-      kid: kid(),
-      publicKey: v.exactOptional(inline(`The public key as PEM (SPKI): ${what}.`)),
-      publicKeyFile: v.exactOptional(filePath(`A file with the public key as PEM (SPKI): ${what}.`)),
-    }),
-    oneOf("publicKey", "publicKeyFile"),
-  );
 
 const device = v.strictObject({
   secret: v.pipe(
@@ -64,20 +36,8 @@ export const configSchema = v.strictObject({
     ),
     "data/signing.key",
   ),
-  keys: v.optional(
-    v.pipe(
-      v.array(
-        v.variant(
-          "algorithm",
-          [secretKey, publicKey("RS256", "RSA of at least 2048 bits"), publicKey("ES256", "EC on P-256")],
-          "must have an algorithm that is HS256, RS256 or ES256; EdDSA and JWKS are not supported yet",
-        ),
-      ),
-      v.maxLength(16),
-      v.description("Further keys whose tokens are taken, each with the one algorithm it is used with. Up to 16."),
-    ),
-    [],
-  ),
+  keys: keysConfig,
+  jwks: keySetsConfig,
   roles: v.optional(v.pipe(v.record(roleName(), roleSchema), v.maxEntries(1000), v.description("What the holders of a role may do; what no role grants is refused. Up to 1,000.")), {}),
   groups: v.optional(
     v.pipe(
@@ -115,6 +75,7 @@ export const configSchema = v.strictObject({
   ),
   revocationsFile: v.optional(filePath("A file with more of the same, one a line; a line that begins with # is a comment. It must exist; changes take effect within `revocationsInterval`. Up to 100,000 lines, 16 MiB.")),
   revocationsInterval: v.pipe(v.optional(duration(1000, 25_000), 5000), v.description("How often revocationsFile is looked at. 1 s to 25 s.")),
+  registerFile: registerFileConfig,
   clockTolerance: v.pipe(v.optional(duration(0, 300_000), 5000), v.description("How far ahead the clock of whoever signs may run (nbf). Up to 5 min.")),
   cacheSize: v.optional(v.pipe(integer(0, 1_000_000), v.description("Checked tokens and secrets that are remembered, so that reconnecting is cheap. 0 to 1,000,000.")), 10_000),
 });

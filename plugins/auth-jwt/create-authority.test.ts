@@ -37,7 +37,7 @@ test("authenticate() takes the authority's own token and gives what it says", as
   const { authority, clock, login } = await site(t, { groups: { hall: ["home-7/#"] } });
   const token = await authority.issue({ id: "home-7", roles: ["device"], ttl: 60 });
   const principal = await login(token, "home-7");
-  assert.deepEqual({ ...principal, credential: typeof principal.credential }, { id: "home-7", roles: ["device"], groups: ["hall"], expires: clock.now() + 60_000, credential: "string" });
+  assert.deepEqual({ ...principal, credential: typeof principal.credential, voucher: typeof principal.voucher }, { voucher: "string", id: "home-7", roles: ["device"], groups: ["hall"], expires: clock.now() + 60_000, credential: "string" });
   assert.equal(authority.can(principal, "publish", "status/home-7/lamp"), true);
   assert.equal(authority.can(principal, "publish", "status/home-70"), false);
   assert.equal(authority.can(principal, "subscribe", "command/group/hall"), true);
@@ -101,7 +101,7 @@ test("authenticate() takes a token of a key in the config, and none of another",
 test("authenticate() takes a device's secret, remembers it by its hash, and slows guessing down", async (t) => {
   const { authority, clock, login, metrics } = await site(t, { devices: { lamp: { secret: await hashSecret("lamp-secret"), roles: ["device"], groups: ["hall"] } } });
   const lamp = await login("lamp-secret", "lamp");
-  assert.deepEqual(lamp, { id: "lamp", roles: ["device"], groups: ["hall"], ownGroups: ["hall"] });
+  assert.deepEqual({ ...lamp, voucher: "" }, { id: "lamp", roles: ["device"], groups: ["hall"], ownGroups: ["hall"], voucher: "" });
   assert.equal(authority.stands(lamp), true);
   assert.equal(await login("lamp-secret", "lamp"), lamp);
   assert.match(metrics.format(), /busbar_auth_cache_hits_total 1\n/);
@@ -116,7 +116,7 @@ test("authenticate() takes a device's secret, remembers it by its hash, and slow
 test("authenticate() maps certificates and lets one be revoked by its fingerprint", async (t) => {
   const { authority } = await site(t, { certificates: { "plc.example.org": { id: "plc-101", roles: ["device"] } }, revoked: ["11:22"] });
   const login = (fingerprint: string) => authority.authenticate({ kind: "certificate", names: ["plc.example.org"], fingerprint }, { remote, transport: "tcp" });
-  assert.deepEqual(await login("33:44"), { id: "plc-101", roles: ["device"], groups: [], credential: "33:44" });
+  assert.deepEqual(await login("33:44"), { id: "plc-101", roles: ["device"], groups: [], credential: "33:44", voucher: 'certificate ["plc.example.org","plc-101"]' });
   await assert.rejects(login("11:22"), { reason: "revoked" });
 });
 

@@ -1,17 +1,21 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
-import { speaksFor, type Authority, type Clock, type Credentials, type Log, type Metrics, type Principal } from "@busbar/core";
+import { speaksFor, type Audit, type Authority, type Clock, type Credentials, type Log, type Metrics, type Principal } from "@busbar/core";
 import { BoundedMap } from "./bounded-map.ts";
 import { createCertificates } from "./certificates.ts";
+import { isPrincipalId } from "./config-fields.ts";
 import type { AuthJwtConfig } from "./config-schema.ts";
 import { createDeviceSecrets } from "./device-secrets.ts";
-import { createGroups, createIdentities, isPrincipalId, type Identity } from "./identity.ts";
+import { createGroups, createIdentities, type Identity } from "./identity.ts";
 import { checkRequest, signToken } from "./issue-token.ts";
+import { openKeyRing } from "./key-ring.ts";
 import { loadMessageKeys } from "./message-keys.ts";
 import { Refusal } from "./refusal.ts";
+import { openRegister } from "./register.ts";
+import { RevocationList } from "./revocation-list.ts";
 import { openRevocations } from "./revocations.ts";
+import { withoutRevokedRoles } from "./role-revocation.ts";
 import { createRights } from "./rights.ts";
-import { loadKey, openSigningKey } from "./signing-keys.ts";
 import { hasTokenForm, verifyToken } from "./verify-token.ts";
 
 /** What an authority works with. */
@@ -19,15 +23,18 @@ export interface AuthorityOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Where changes of keys and revocations are noted. */
+  readonly audit?: Audit;
   /** Makes a file name of the config absolute. Default: from the working directory. */
   readonly path?: (file: string) => string;
 }
 
-/** An authority that holds a timer when it watches a revocations file. */
-export interface JwtAuthority extends Authority {
-  /** Stops watching. Answers stay possible. */
-  close(): void;
-}
+/** An authority that holds timers while it watches a revocations file or key sets. */
+export type JwtAuthority = Authority &
+  Required<Pick<Authority, "explain" | "refresh" | "revoke" | "revocations">> & {
+    /** Stops watching; resolves when what was changed is on the disk. Answers stay possible. */
+    close(): Promise<void>;
+  };
 
 type TokenCredentials = Extract<Credentials, { readonly kind: "token" }>;
 
@@ -36,13 +43,17 @@ type TokenCredentials = Extract<Credentials, { readonly kind: "token" }>;
  * @throws {BusbarError} CONFIG for a key that is too weak, does not fit its algorithm or is open to others; IO for a file that cannot be read or made.
  */
 export async function createAuthority(config: AuthJwtConfig, options: AuthorityOptions): Promise<JwtAuthority> {
-  const { clock, log, metrics } = options;
+  const { clock, log, metrics, audit } = options;
   const path = options.path ?? ((file: string) => resolve(file));
-  const own = await openSigningKey(config.keyFile === false ? false : path(config.keyFile));
-  if (own?.created) log.info("Made a signing key", { file: String(config.keyFile) });
-  const keys = [...(own ? [own.pinned] : []), ...(await Promise.all(config.keys.map((entry, at) => loadKey(entry, { at, path }))))];
   const listeners = new Set<() => void>();
-  const revocations = await openRevocations(config, { clock, log, path, changed: () => callAll(listeners, log) });
+  const changed = (): void => callAll(listeners, log);
+  const list = new RevocationList();
+  const register = await openRegister(config.registerFile === false ? false : path(config.registerFile), { apply: (record) => void list.apply(record), snapshot: () => list.snapshot() });
+  const revocations = await openRevocations(config, { clock, log, path, changed });
+  const ring = await openKeyRing(config, { clock, log, metrics, path, changed, audit }).catch((error: unknown) => {
+    revocations.close();
+    throw error;
+  });
 
   const rights = createRights(config.roles);
   const groupsOf = createGroups(config);
@@ -52,15 +63,17 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
   const secrets = createDeviceSecrets(config.devices, clock);
   const cache = new BoundedMap<Principal>(config.cacheSize);
   const hits = metrics.counter("busbar_auth_cache_hits_total", "Logins answered without checking the credentials anew");
-  const stands = (principal: Principal): boolean => (principal.expires === undefined || clock.now() < principal.expires) && !revocations.has(principal);
+  const counts = (voucher: string | undefined): boolean => voucher === undefined || ring.counts(voucher) || secrets.counts(voucher) || byCertificate.counts(voucher);
+  const revoked = (principal: Principal): boolean => revocations.has(principal) || list.has(principal);
+  const stands = (principal: Principal): boolean => (principal.expires === undefined || clock.now() < principal.expires) && !revoked(principal) && counts(principal.voucher);
 
   const identify = async (shown: TokenCredentials, remote: string, signal?: AbortSignal): Promise<Identity> => {
-    if (hasTokenForm(shown.token)) return narrow(verifyToken(shown.token, { keys, clock, tolerance: config.clockTolerance }), shown.id);
+    if (hasTokenForm(shown.token)) return narrow(await verifyToken(shown.token, { keys: ring.keys, sets: ring.sets, clock, tolerance: config.clockTolerance }), shown.id);
     if (shown.id === undefined) throw new Refusal("malformed", "there is no JWT, and no id that a device's secret could belong to");
     return secrets.check(shown.id, shown.token, { remote, signal });
   };
 
-  /** One check per credentials; what was right is remembered by its hash until it expires or is pushed out. */
+  /** One check per credentials; what was right is remembered by its hash until it expires, its key or secret is gone, or it is pushed out. */
   const byToken = async (shown: TokenCredentials, remote: string, signal?: AbortSignal): Promise<Principal> => {
     if (shown.id !== undefined && !isPrincipalId(shown.id)) throw new Refusal("id", "the claimed id is not one that somebody may have");
     // A right guess must not be found out faster through the cache than through the check.
@@ -68,7 +81,7 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
     const key = createHash("sha256").update(JSON.stringify([shown.id ?? null, shown.token])).digest("base64");
     const known = cache.get(key);
     if (known !== undefined) {
-      if (known.expires === undefined || clock.now() < known.expires) {
+      if ((known.expires === undefined || clock.now() < known.expires) && counts(known.voucher)) {
         hits.value++;
         return known;
       }
@@ -82,8 +95,8 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
   return {
     async authenticate(credentials, { remote, transport, signal }) {
       try {
-        const principal = credentials.kind === "certificate" ? principalOf(byCertificate(credentials)) : await byToken(credentials, remote, signal);
-        if (revocations.has(principal)) throw new Refusal("revoked", `the credentials of "${principal.id}" are revoked`);
+        const principal = credentials.kind === "certificate" ? principalOf(byCertificate.find(credentials)) : await byToken(credentials, remote, signal);
+        if (revoked(principal)) throw new Refusal("revoked", `the credentials of "${principal.id}" are revoked`);
         metrics.counter("busbar_auth_logins_total", "Logins that succeeded", { kind: credentials.kind }).value++;
         log.debug("Logged in", { remote, id: principal.id, kind: credentials.kind });
         return rights.placed(principal, { remote, transport });
@@ -95,8 +108,7 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
         throw error;
       }
     },
-    can: rights.can,
-    explain: rights.explain,
+    ...withoutRevokedRoles(rights, list),
     refresh(principal, origin) {
       const groups = groupsOf(principal.id, principal.ownGroups);
       const seen = groups.join() === principal.groups.join() ? principal : Object.freeze({ ...principal, groups });
@@ -106,14 +118,32 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
     messageKeys,
     async issue(request) {
       checkRequest(config, request);
-      return signToken(own?.pinned, request, clock.now());
+      const revokedRole = request.roles.find((role) => list.includes("role", role));
+      if (revokedRole !== undefined) throw new RangeError(`Cannot issue a token: the role "${revokedRole}" is revoked`);
+      return signToken(ring.own, request, clock.now());
     },
+    async revoke(change) {
+      const record = list.record(change, { now: clock.now(), roles: config.roles });
+      if (record === undefined) return false;
+      await register.append(record);
+      list.apply(record);
+      log.warn(change.undo ? "A revocation was undone" : "Revoked", { kind: change.kind, name: change.name, by: change.by });
+      audit?.write(change.undo ? "restored" : "revoked", { kind: change.kind, name: change.name, by: change.by });
+      metrics.counter("busbar_auth_revocations_total", "Revocations made and undone while the gateway ran", { kind: change.kind, undo: String(change.undo ?? false) }).value++;
+      changed();
+      return true;
+    },
+    revocations: () => list.list(),
     onChange(listener) {
       const entry = (): void => listener(); // so that one listener may be there twice
       listeners.add(entry);
       return () => listeners.delete(entry);
     },
-    close: () => revocations.close(),
+    async close() {
+      revocations.close();
+      ring.close();
+      await register.close();
+    },
   };
 }
 

@@ -18,7 +18,9 @@ const refused = { reason: "secret", code: "UNAUTHENTICATED" };
 
 test("DeviceSecrets.check() lets a device in with its own secret only", async () => {
   const secrets = createDeviceSecrets(devices, fakeClock());
-  assert.deepEqual(await secrets.check("lamp", "lamp-secret", { remote }), { id: "lamp", roles: ["device"], groups: ["hall"] });
+  const { voucher, ...identity } = await secrets.check("lamp", "lamp-secret", { remote });
+  assert.deepEqual(identity, { id: "lamp", roles: ["device"], groups: ["hall"] });
+  assert.deepEqual([voucher!, "secret lamp", "secret fan x"].map((text) => secrets.counts(text)), [true, false, false]);
   await assert.rejects(secrets.check("lamp", "fan-secret", { remote }), refused);
   await assert.rejects(secrets.check("lamp", "", { remote }), refused);
   await assert.rejects(secrets.check("lamp/left", "lamp-secret", { remote }), refused);

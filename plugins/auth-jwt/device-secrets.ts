@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Clock } from "@busbar/core";
 import type { AuthJwtConfig } from "./config-schema.ts";
 import { createFailureDelay } from "./failure-delay.ts";
@@ -20,6 +21,8 @@ export interface DeviceSecrets {
   check(id: string, secret: string, options: { readonly remote: string; readonly signal?: AbortSignal | undefined }): Promise<Identity>;
   /** The guard against guessing, for answers from a cache. @throws {Refusal} "throttled". */
   admit(remote: string, id: string): void;
+  /** Whether the secret that let somebody in is still the one of its device. */
+  counts(voucher: string): boolean;
 }
 
 /** Makes the checker for the config's devices. */
@@ -28,14 +31,16 @@ export function createDeviceSecrets(devices: AuthJwtConfig["devices"], clock: Cl
   for (const [id, { secret, roles, groups }] of Object.entries(devices)) {
     const hash = parseSecretHash(secret);
     if (hash === undefined) throw new TypeError(`Cannot use the secret of device "${id}": it is not what hashSecret makes`);
-    known.set(id, { hash, identity: { id, roles, groups } });
+    known.set(id, { hash, identity: { id, roles, groups, voucher: voucherOf(id, secret) } });
   }
+  const vouchers = new Set([...known.values()].map(({ identity }) => identity.voucher));
   const [first] = known.values();
   const decoy = decoyHash(first?.hash ?? defaultCost);
   const delay = createFailureDelay(clock);
   const work = createWorkLine(line);
   return {
     admit: (remote, id) => delay.check(remote, id),
+    counts: (voucher) => vouchers.has(voucher),
     async check(id, secret, { remote, signal }) {
       if (known.size === 0) throw new Refusal("malformed", "there is no JWT, and the config has no devices with secrets");
       if (secret.length > longestSecret) throw new Refusal("secret", `a secret of ${secret.length} characters, ${longestSecret} are allowed`);
@@ -51,4 +56,9 @@ export function createDeviceSecrets(devices: AuthJwtConfig["devices"], clock: Cl
       return device.identity;
     },
   };
+}
+
+/** Names a device's secret without giving its hash away. */
+function voucherOf(id: string, secret: string): string {
+  return `secret ${id} ${createHash("sha256").update(secret).digest("base64url").slice(0, 22)}`;
 }

@@ -13,6 +13,9 @@ export const hmac = (secret: Uint8Array | string): Signer => (input) => createHm
 /** RSASSA-PKCS1-v1_5 with SHA-256, or ECDSA with SHA-256 and the signature as r ‖ s (RFC 7518 §3.3, §3.4), by the kind of the key. */
 export const signed = (key: KeyObject): Signer => (input) => sign("sha256", Buffer.from(input), { key, dsaEncoding: "ieee-p1363" });
 
+/** Ed25519 (RFC 8037 §3.1). */
+export const edSigned = (key: KeyObject): Signer => (input) => sign(null, Buffer.from(input), key);
+
 /** No signature at all. */
 export const unsigned: Signer = () => new Uint8Array(0);
 

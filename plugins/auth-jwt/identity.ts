@@ -1,4 +1,4 @@
-import { covers, isId, isReservedId, type Log, type Principal } from "@busbar/core";
+import { covers, type Log, type Principal } from "@busbar/core";
 import type { AuthJwtConfig } from "./config-schema.ts";
 
 /** What is known about somebody before roles and groups are looked up. */
@@ -13,11 +13,10 @@ export interface Identity {
   readonly credential?: string;
   /** A person or an app, not a device (the claim `user`). */
   readonly user?: boolean;
-}
-
-/** Whether somebody may be called `id`: an id (WIRE §1) that does not lie at or below a reserved one. */
-export function isPrincipalId(id: string): boolean {
-  return isId(id) && !isReservedId(id);
+  /** What vouches for it: see `Principal.voucher`. */
+  readonly voucher?: string;
+  /** Roles that the credentials name although their key may not give them; for the log. */
+  readonly excess?: readonly string[];
 }
 
 /** Makes the function that finds the device groups that an id is in by the config, besides those that are `given`: sorted, each once. */
@@ -33,7 +32,8 @@ export function createGroups(config: Pick<AuthJwtConfig, "groups">): (id: string
 export function createIdentities(config: AuthJwtConfig, log: Log): (identity: Identity) => Principal {
   const known = new Set(Object.keys(config.roles));
   const groupsOf = createGroups(config);
-  return ({ id, roles, groups: given = [], expires, credential, user }) => {
+  return ({ id, roles, groups: given = [], expires, credential, user, voucher, excess }) => {
+    if (excess !== undefined) log.warn("Roles that the key may not give grant nothing", { id, roles: excess.map((role) => role.slice(0, 64)) });
     const unknown = roles.filter((role) => !known.has(role));
     if (unknown.length > 0) log.warn("Unknown roles grant nothing", { id, roles: unknown.map((role) => role.slice(0, 64)) });
     return Object.freeze({
@@ -44,6 +44,7 @@ export function createIdentities(config: AuthJwtConfig, log: Log): (identity: Id
       ...(expires === undefined ? {} : { expires }),
       ...(credential === undefined ? {} : { credential }),
       ...(user ? { user } : {}),
+      ...(voucher === undefined ? {} : { voucher }),
     });
   };
 }

@@ -1,11 +1,11 @@
-import { randomUUID } from "node:crypto";
+import { randomUUID, type KeyObject } from "node:crypto";
 import { resolve } from "node:path";
 import { BusbarError, type TokenRequest } from "@busbar/core";
 import jwt from "jsonwebtoken";
 import type { AuthJwtConfig } from "./config-schema.ts";
-import { isPrincipalId } from "./identity.ts";
+import { isPrincipalId } from "./config-fields.ts";
 import { openSigningKey, type PinnedKey } from "./signing-keys.ts";
-import { audience } from "./verify-token.ts";
+import { audience } from "./token-audience.ts";
 
 /** A token lives at most this long: ten years, in seconds. */
 const longestLife = 315_360_000;
@@ -32,7 +32,7 @@ export function checkRequest(config: AuthJwtConfig, { id, roles, ttl }: TokenReq
 }
 
 /** Signs a checked request with our own key; `now` in ms. @throws {BusbarError} FORBIDDEN without a key. */
-export function signToken(pinned: PinnedKey | undefined, { id, roles, ttl, user }: TokenRequest, now: number): string {
+export function signToken(pinned: (PinnedKey & { readonly key: KeyObject }) | undefined, { id, roles, ttl, user }: TokenRequest, now: number): string {
   if (pinned === undefined) throw new BusbarError("FORBIDDEN", "Cannot issue a token: the config has keyFile: false, so there is no key to sign with");
   const iat = Math.floor(now / 1000);
   return jwt.sign({ aud: audience, sub: id, roles: [...roles], iat, exp: iat + ttl, jti: randomUUID(), ...(user ? { user } : {}) }, pinned.key, { algorithm: "HS256" });

@@ -8,9 +8,9 @@
  *
  * @module
  */
+export { isPrincipalId } from "./config-fields.ts";
 export { type AuthJwtConfig, configSchema } from "./config-schema.ts";
 export { type AuthorityOptions, createAuthority, type JwtAuthority } from "./create-authority.ts";
-export { isPrincipalId } from "./identity.ts";
 export { knownPrincipals, tokenPrincipal, type KnownPrincipal } from "./known-principals.ts";
 export { createRights, type Rights } from "./rights.ts";
 export { fill as fillPattern, holds as ruleHolds, type CompiledRule } from "./role-rules.ts";

@@ -3,7 +3,7 @@ import { BusbarError } from "@busbar/core";
 /**
  * Why somebody was not let in; the label of `busbar_auth_failures_total` and a field of the log line.
  * `malformed` no token at all · `algorithm` no key for the token's algorithm or kid · `header` a header that asks for what we do not do (`crit`) ·
- * `signature` · `expired` · `not-active` (`nbf` ahead) · `audience` · `claims` (`sub`, `roles` or `exp` missing or wrong) · `id` (the claimed id is not the
+ * `signature` · `expired` · `not-active` (`nbf` ahead) · `audience` · `issuer` · `trust` (its key may not speak for that id) · `claims` (`sub`, `roles` or `exp` missing or wrong) · `id` (the claimed id is not the
  * token's) · `certificate` (no rule for it) · `secret` (wrong, or no such device) · `throttled` (too many failures) · `overload` (too many at once) · `revoked`.
  */
 export type RefusalReason =
@@ -14,6 +14,8 @@ export type RefusalReason =
   | "expired"
   | "not-active"
   | "audience"
+  | "issuer"
+  | "trust"
   | "claims"
   | "id"
   | "certificate"

@@ -78,7 +78,8 @@ function valuesOf(payload: unknown): readonly { readonly tag: string; readonly v
  * Makes the app inside a real kernel on a fake clock: nothing of it outlives the test. `config` as in a config file; `storeless`: without a storage
  * plugin. What it is told of sessions and readiness is up to the test.
  */
-export async function createFixture(options: { readonly config?: object; readonly storeless?: boolean } = {}): Promise<Fixture> {
+export async function createFixture(options: { readonly config?: object; readonly storeless?: boolean; readonly authority?: Authority } = {}): Promise<Fixture> {
+  const { authority = patternAuthority } = options;
   const clock = fakeClock();
   const journal = createMemoryJournal();
   const online: SessionStatus[] = [];
@@ -105,11 +106,11 @@ export async function createFixture(options: { readonly config?: object; readonl
     setup({ needs, bus, log, metrics, announce }) {
       announce({ what: "Console", url: "http://127.0.0.1:8080/#code=secret" });
       const gateway = { ...needs.gateway, notReady: () => fixture.missing, plugins: () => needs.gateway.plugins(), flow: () => needs.gateway.flow(), metrics: () => needs.gateway.metrics() };
-      parts = { audit: needs.audit, authority: patternAuthority, bus, store: options.storeless ? undefined : journalStore(journal), gateway, commands: needs.commands, cursors: needs.cursors, deadLetters: needs.deadLetters, signed: needs.signed, sessions, presence: createPresence({ bus, sessions, clock, window: config.presence }), clock, log, metrics, config };
+      parts = { audit: needs.audit, authority, bus, store: options.storeless ? undefined : journalStore(journal), gateway, commands: needs.commands, cursors: needs.cursors, deadLetters: needs.deadLetters, signed: needs.signed, sessions, presence: createPresence({ bus, sessions, clock, window: config.presence }), clock, log, metrics, config };
       return { journal };
     },
   });
-  const { log: lines } = await testPlugin(plugin, {}, { authority: patternAuthority, clock });
+  const { log: lines } = await testPlugin(plugin, {}, { authority, clock });
   if (!parts) throw new TypeError("Cannot make the app: its plugin was not set up");
   const app = createApp(parts, { mounts, code: config.console ? code : undefined, version: "0.0.0" });
   const fixture: Fixture = {
