@@ -5,6 +5,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { runChild } from "./test/child.ts";
+import { indent, printFailure } from "./test/failure-text.ts";
 import { runDenoTests } from "./test/deno-tests.ts";
 import { runNodeTests } from "./test/node-tests.ts";
 import type { Outcome } from "./test/outcome.ts";
@@ -63,11 +64,7 @@ function show(name: string, { passed, failures, skips }: Outcome, seconds: numbe
   const parts = [`${passed} ok`, ...(failures.length > 0 ? [`${failures.length} not ok`] : []), ...(skips.length > 0 ? [`${skips.length} left out`] : [])];
   console.log(`${name.padEnd(6)} ${parts.join(", ").padEnd(34)} ${seconds.toFixed(1).padStart(6)} s`);
   for (const { name: test, text } of skips) console.log(`  skipped  ${test}: ${text ?? "no reason given"}`);
-  for (const { name: test, text } of failures) console.log(`  FAILED   ${test}\n${indent(text ?? "no error given")}`);
-}
-
-function indent(text: string): string {
-  return text.trimEnd().split("\n").slice(0, 60).map((line) => `           ${line}`).join("\n");
+  for (const { name: test, text } of failures) console.log(`  FAILED   ${test}\n${indent(printFailure(text ?? "no error given"), " ".repeat(11))}`);
 }
 
 function sum(numbers: readonly number[]): number {

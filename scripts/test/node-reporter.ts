@@ -1,4 +1,4 @@
-import { inspect } from "node:util";
+import { describeError } from "./failure-text.ts";
 import type { NodeRecord } from "./node-tests.ts";
 
 interface TestEvent {
@@ -25,15 +25,9 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
     const reason = data.skip || data.todo;
     const result = reason ? "skip" : type === "test:fail" ? "fail" : "pass";
     const error = details?.error;
-    const text = result === "skip" ? (typeof reason === "string" ? reason : undefined) : error && describe(error.cause ?? error);
+    const text = result === "skip" ? (typeof reason === "string" ? reason : undefined) : error && describeError(error.cause ?? error);
     yield format({ kind: "test", file: entryFile, id: testId, parent: parentId, suite: details?.type === "suite" || error?.failureType === "subtestsFailed", whole: data.entryFile === undefined, name, result, text });
   }
 }
 
 const format = (record: NodeRecord): string => JSON.stringify(record) + "\n";
-
-/** An assertion's text says what differs; its fields would say it all again. */
-function describe(error: unknown): string {
-  const text = error instanceof Error && (error as NodeJS.ErrnoException).code === "ERR_ASSERTION" ? error.stack : undefined;
-  return text ?? inspect(error, { colors: false });
-}
