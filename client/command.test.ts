@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { until } from "@busbar/core/testkit";
 import type { ClientError } from "./client-error.ts";
 import { memoryStore } from "./memory-store.ts";
 import { openGateway } from "./testing/gateway.ts";
 import { openClient, transports } from "./testing/transports.ts";
-import { until } from "./testing/until.ts";
 
 for (const over of transports) {
   test(`request() over ${over} gives commands and gets their answers, each carried out once while connections are cut at random`, async () => {
@@ -43,7 +43,7 @@ test("onCommand() is never called twice for one msgid, also when the device rest
       return "done before";
     });
     await command("c-1");
-    await until(() => ran.length === 1, "carried out");
+    await until("carried out", () => ran.length === 1);
     await first.saved();
     await first.close();
     assert.deepEqual(answers("c-1"), []);
@@ -56,14 +56,14 @@ test("onCommand() is never called twice for one msgid, also when the device rest
       ran.push(msgid);
       return new Promise(() => {}); // and dies while it is at it
     });
-    await until(() => answers("c-1").length === 1, "answered from the store");
+    await until("answered from the store", () => answers("c-1").length === 1);
     await command("c-2");
-    await until(() => ran.length === 2, "begun");
+    await until("begun", () => ran.length === 2);
     await second.close();
   }
   await using third = openClient(gateway, { id: "lamp-1", store });
   third.onCommand(({ msgid }) => void ran.push(msgid));
-  await until(() => answers("c-2").length === 1, "answered");
+  await until("answered", () => answers("c-2").length === 1);
   assert.deepEqual(ran, ["c-1", "c-2"]);
   assert.deepEqual(answers("c-1"), [{ msgid: "c-1", status: "ok", result: "done before" }]);
   assert.equal((answers("c-2")[0] as { status: string }).status, "error", "nobody knows whether it was carried out");
@@ -95,9 +95,9 @@ test("onCommand() aborts the signal of a command whose deadline has passed, and 
   await device.connected;
   const expires = Date.now() + 300;
   for (const payload of ["first", "second"]) await gateway.gateway.bus.deliver({ type: "command", to: "lamp-1", from: "anna", payload, qos: 1, expires });
-  await until(() => aborted, "aborted");
+  await until("aborted", () => aborted);
   await gateway.gateway.bus.deliver({ type: "command", to: "lamp-1", from: "anna", payload: "third", qos: 1, expires: Date.now() + 300 });
-  await until(() => ran.length === 2, "the next one");
+  await until("the next one", () => ran.length === 2);
   assert.deepEqual(ran, ["first", "third"]);
 });
 

@@ -8,11 +8,11 @@ import process from "node:process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { commandFor } from "@busbar/core";
+import { until } from "@busbar/core/testkit";
 import { createClient } from "./client.ts";
 import { openGateway } from "./testing/gateway.ts";
 import { startGatewayProcess } from "./testing/gateway-process.ts";
 import { openClient } from "./testing/transports.ts";
-import { until } from "./testing/until.ts";
 
 /** Runs a device until it is killed, at a moment that depends on how far it has come. Returns what it has said. */
 async function runDevice(args: readonly string[], enough: (said: string) => boolean): Promise<string> {
@@ -22,7 +22,7 @@ async function runDevice(args: readonly string[], enough: (said: string) => bool
   child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
   const closed = once(child, "close");
   try {
-    await until(() => enough(said) || child.exitCode !== null, "the device gets somewhere", 60);
+    await until("the device gets somewhere", () => enough(said) || child.exitCode !== null, { within: 60_000 });
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
   } finally {
     process.kill(child.pid!, "SIGKILL");
@@ -77,7 +77,7 @@ test("a gateway that is killed under load, again and again, has what its devices
     })();
     for (; kills < 4; kills++) {
       const before = devices.map(({ counts }) => counts.acknowledged);
-      await until(() => devices.every(({ counts }, at) => counts.acknowledged > before[at]! + 50), "messages are acknowledged", 60);
+      await until("messages are acknowledged", () => devices.every(({ counts }, at) => counts.acknowledged > before[at]! + 50), { within: 60_000 });
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));
       await gateway.killAndStart();
     }
@@ -86,7 +86,7 @@ test("a gateway that is killed under load, again and again, has what its devices
     const journal = new Map<string, unknown[]>(ids.map((id) => [id, []]));
     const app = createClient({ url: gateway.url, id: "app", token: await gateway.token("app", "admin") });
     app.subscribe("status/#", ({ from, payload }) => void journal.get(from)!.push(payload), { since: 0 });
-    await until(() => [...journal.values()].every(({ length }) => length >= published), "the journal is read", 60);
+    await until("the journal is read", () => [...journal.values()].every(({ length }) => length >= published), { within: 60_000 });
     for (const id of ids) assert.deepEqual(journal.get(id), Array.from({ length: published }, (_, n) => n), id);
     await Promise.all([app, ...devices].map((client) => client.close()));
   } finally {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openAuthority, testPlugin } from "@busbar/core/testkit";
+import { openAuthority, testPlugin, until } from "@busbar/core/testkit";
 import http from "@busbar/http";
 import websocket from "@busbar/websocket";
 import { Backoff } from "./backoff.ts";
@@ -8,7 +8,6 @@ import { createClient } from "./client.ts";
 import type { ClientError } from "./client-error.ts";
 import { openGateway } from "./testing/gateway.ts";
 import { openClient, transports } from "./testing/transports.ts";
-import { until } from "./testing/until.ts";
 
 test("Backoff.next() draws from a range that doubles up to a limit, and begins anew after reset()", () => {
   const backoff = new Backoff({ min: 100, max: 1000 });
@@ -26,13 +25,13 @@ test("Backoff.next() draws from a range that doubles up to a limit, and begins a
 for (const over of transports) {
   test(`a client over ${over} notices a connection that died without a word, and comes back`, async () => {
     await using gateway = await openGateway();
-    await using client = openClient(gateway, { id: "d-1", over, heartbeat: { interval: 50, timeout: 50 } });
+    await using client = openClient(gateway, { id: "d-1", over, heartbeat: { interval: 50, timeout: 2000 } });
     await client.connected;
     await new Promise((resolve) => setTimeout(resolve, 300));
     assert.equal(client.counts.connections, 1, "silence alone is no reason");
     gateway.stall(true);
     const done = client.publish({ type: "status", payload: 1 });
-    await until(() => client.state !== "online", "noticed");
+    await until("noticed", () => client.state !== "online");
     gateway.stall(false);
     await done;
   });
@@ -43,7 +42,7 @@ for (const over of transports) {
       let calls = 0;
       const client = openClient(gateway, { id: "d-1", over, token: typeof token === "string" ? token : () => (calls++, token()) });
       if (over === "ws") await assert.rejects(client.connected, (error: ClientError) => error.code === "UNAUTHENTICATED" && error.closeCode === 4403);
-      else await until(() => client.state === "offline", "TCP has no close codes: it is refused and tries again");
+      else await until("TCP has no close codes: it is refused and tries again", () => client.state === "offline");
       if (over === "ws") assert.equal(calls, asked);
       await client.close();
     }
@@ -58,12 +57,12 @@ for (const over of transports) {
     const polite = openClient(gateway, { id: "d-1", over, will });
     await polite.publish({ type: "status", payload: 1 });
     await polite.close();
-    await until(() => gateway.gateway.metric("busbar_devices_online") === 0, "it is gone");
+    await until("it is gone", () => gateway.gateway.metric("busbar_devices_online") === 0);
     assert.deepEqual(wills(), []);
     const other = openClient(gateway, { id: "d-2", over, will, reconnect: false });
     await other.connected;
     gateway.cut();
-    await until(() => wills().length === 1, "published");
+    await until("published", () => wills().length === 1);
     assert.deepEqual(wills(), [["alarm/d-2", { lost: true }]]);
     await other.close();
   });
@@ -73,7 +72,7 @@ test("a client takes a token that is good the second time", async () => {
   await using gateway = await openGateway();
   let calls = 0;
   await using client = openClient(gateway, { id: "d-1", token: async () => (++calls === 1 ? "stale" : "d-1") });
-  await until(() => client.state === "online", "online");
+  await until("online", () => client.state === "online");
   assert.equal(calls, 2);
 });
 
@@ -87,7 +86,7 @@ test("a client that cannot get a token tries again", async () => {
       return "d-1";
     },
   });
-  await until(() => client.state === "online", "online");
+  await until("online", () => client.state === "online");
   assert.equal(calls, 3);
 });
 
@@ -97,14 +96,14 @@ test("a client that was replaced by a newer one stays away, unless it is to take
   await first.connected;
   const second = openClient(gateway, { id: "d-1" });
   await second.connected;
-  await until(() => first.state === "closed", "closed");
+  await until("closed", () => first.state === "closed");
   await assert.rejects(first.publish({ type: "status", payload: 1 }), (error: ClientError) => error.code === "REPLACED" && error.closeCode === 4009);
   const stubborn = openClient(gateway, { id: "d-1", takeover: true });
   await stubborn.connected;
-  await until(() => second.state === "closed", "closed");
+  await until("closed", () => second.state === "closed");
   const guest = openClient(gateway, { id: "d-1" });
   await guest.connected;
-  await until(() => guest.state === "closed" && stubborn.state === "online", "taken back");
+  await until("taken back", () => guest.state === "closed" && stubborn.state === "online");
   await stubborn.close();
 });
 
@@ -113,7 +112,7 @@ test("a client with reconnect: false closes with its first connection", async ()
   const client = openClient(gateway, { id: "d-1", reconnect: false });
   await client.connected;
   gateway.cut();
-  await until(() => client.state === "closed", "closed");
+  await until("closed", () => client.state === "closed");
 });
 
 test("a client whose rights end is told with 4403 and asks for a new token", async () => {
@@ -124,9 +123,9 @@ test("a client whose rights end is told with 4403 and asks for a new token", asy
   const client = createClient({ url: gateway.urls[0]!, id: "d-1", token: () => (calls++, "d-1"), reconnect: { min: 5, max: 50 } });
   await client.connected;
   stands = false;
-  await until(() => client.state === "offline", "ended");
+  await until("ended", () => client.state === "offline");
   stands = true;
-  await until(() => client.state === "online", "online again");
+  await until("online again", () => client.state === "online");
   assert.ok(calls >= 2);
   await client.close();
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createMemoryJournal, definePlugin, JournalPort } from "@busbar/core";
-import { testPlugin } from "@busbar/core/testkit";
+import { testPlugin, until } from "@busbar/core/testkit";
 import http from "@busbar/http";
 import websocket from "@busbar/websocket";
 import * as v from "valibot";
@@ -14,7 +14,6 @@ import type { Receipt } from "./envelope.ts";
 import { memoryStore } from "./memory-store.ts";
 import { openGateway, type GatewayUnderTest } from "./testing/gateway.ts";
 import { openClient, transports } from "./testing/transports.ts";
-import { until } from "./testing/until.ts";
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 const payloads = ({ seen }: GatewayUnderTest, topic = "status/d-1"): unknown[] => seen.filter((message) => message.topic === topic).map(({ payload }) => payload);
@@ -30,7 +29,7 @@ for (const over of transports) {
     for (let n = 0; n < total; ) {
       for (let burst = 1 + Math.floor(Math.random() * 300); burst > 0 && n < total; burst--) done.push(client.publish({ type: "status", payload: n++ }));
       if (Math.random() < 0.5) continue;
-      await until(() => client.counts.acknowledged > acknowledged, "it is back");
+      await until("it is back", () => client.counts.acknowledged > acknowledged);
       gateway.cut();
       acknowledged = client.counts.acknowledged;
     }
@@ -56,7 +55,7 @@ for (const over of transports) {
       })();
       for (let restarts = 0; restarts < 2; restarts++) {
         const before = client.counts.acknowledged;
-        await until(() => client.counts.acknowledged > Math.min(total - 1, before + 100), "messages are acknowledged");
+        await until("messages are acknowledged", () => client.counts.acknowledged > Math.min(total - 1, before + 100));
         await gateway.restart();
       }
       await publishing;
@@ -74,11 +73,11 @@ test("publish() waits while offline, and sends in order, qos 0 among the others"
   gateway.refuse(true);
   await using client = openClient(gateway, { id: "d-1" });
   const done = numbers(30).map((n) => client.publish({ type: "status", payload: n, qos: (n % 3) as 0 | 1 | 2 }));
-  await until(() => client.state === "offline", "offline");
+  await until("offline", () => client.state === "offline");
   assert.equal(client.counts.buffered, 30);
   gateway.refuse(false);
   await Promise.all(done);
-  await until(() => payloads(gateway).length === 30, "all are there");
+  await until("all are there", () => payloads(gateway).length === 30);
   assert.deepEqual(payloads(gateway).filter((n) => (n as number) % 3 > 0), numbers(30).filter((n) => n % 3 > 0));
 });
 

@@ -3,13 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { until } from "@busbar/core/testkit";
 import type { ClientError } from "./client-error.ts";
 import type { Envelope } from "./envelope.ts";
 import { memoryStore } from "./memory-store.ts";
 import type { Gap } from "./subscription.ts";
 import { openGateway } from "./testing/gateway.ts";
 import { openClient, transports } from "./testing/transports.ts";
-import { until } from "./testing/until.ts";
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
@@ -25,11 +25,11 @@ for (const over of transports) {
     for (let n = 0; n < total; ) {
       for (let burst = 1 + Math.floor(Math.random() * 200); burst > 0 && n < total; burst--) done.push(sender.publish({ type: "status", payload: n++ }));
       const before = got.map(({ length }) => length);
-      await until(() => got.every(({ length }, at) => length > before[at]!), "something comes");
+      await until("something comes", () => got.every(({ length }, at) => length > before[at]!));
       if (Math.random() < 0.7) gateway.cut();
     }
     await Promise.all(done);
-    await until(() => got.every(({ length }) => length >= total), "all has come");
+    await until("all has come", () => got.every(({ length }) => length >= total));
     assert.deepEqual(got, [numbers(total), numbers(total)]);
     assert.ok(receivers.every(({ counts }) => counts.connections > 2));
     await Promise.all(receivers.map((receiver) => receiver.close()));
@@ -49,7 +49,7 @@ test("subscribe() with a resume name goes on after a restart of the app behind t
     }, { resume: "screen" });
     await subscription.ready;
     await sender.publish({ type: "status", payload: `beat ${until_}` });
-    await until(() => got.includes(`beat ${until_}`), "handled");
+    await until("handled", () => got.includes(`beat ${until_}`));
     assert.ok(subscription.offset! > 0);
   };
   await run(1);
@@ -72,7 +72,7 @@ test("subscribe() waits for a handler before the next message, and acknowledges 
   }, { qos: 1 });
   await subscription.ready;
   await Promise.all(numbers(500).map((n) => sender.publish({ type: "status", payload: n })));
-  await until(() => got.length === 500, "more than may be in flight at once");
+  await until("more than may be in flight at once", () => got.length === 500);
   assert.deepEqual(got, numbers(500));
 });
 
@@ -91,7 +91,7 @@ test("subscribe() hands a message over again when its handler has failed, and sa
     got.push(payload);
   }, { qos: 1 }).ready;
   for (const n of [0, 1, 2]) await client.publish({ type: "status", payload: n });
-  await until(() => got.length === 3, "all are handled");
+  await until("all are handled", () => got.length === 3);
   assert.deepEqual([got, problems.map(({ code }) => code)], [[0, 1, 2], ["HANDLER"]]);
 });
 
@@ -105,11 +105,11 @@ test("subscribe() gives retained values first, and again only to a subscription 
   await using other = openClient(gateway, { id: "other" });
   await other.subscribe("status/#", ({ payload }) => void got["fresh"]!.push(payload), { resume: false }).ready;
   await client.publish({ type: "status", payload: "new", retain: true });
-  await until(() => got["resumes"]!.length === 2 && got["fresh"]!.length === 2, "both have both");
+  await until("both have both", () => got["resumes"]!.length === 2 && got["fresh"]!.length === 2);
   gateway.cut();
-  await until(() => got["fresh"]!.length === 3, "back");
+  await until("back", () => got["fresh"]!.length === 3);
   await client.publish({ type: "status", payload: "last" });
-  await until(() => got["resumes"]!.length === 3 && got["fresh"]!.length === 4, "both go on");
+  await until("both go on", () => got["resumes"]!.length === 3 && got["fresh"]!.length === 4);
   assert.deepEqual(got, { resumes: ["old", "new", "last"], fresh: ["old", "new", "new", "last"] });
 });
 
@@ -127,10 +127,10 @@ test("subscribe() serves patterns that cover each other, each message once to ea
   const late = subscribe("late", "status/+", 0);
   await late.ready;
   await client.publish({ type: "status", payload: 4 });
-  await until(() => got["late"]?.length === 4 && got["wide"]?.length === 5, "all are there");
+  await until("all are there", () => got["late"]?.length === 4 && got["wide"]?.length === 5);
   late.close();
   await client.publish({ type: "status", payload: 5 });
-  await until(() => got["narrow"]?.length === 4, "it goes on");
+  await until("it goes on", () => got["narrow"]?.length === 4);
   const payloads = Object.fromEntries(Object.entries(got).map(([name, messages]) => [name, messages.map(({ payload }) => payload)]));
   assert.deepEqual(payloads, { narrow: [1, 3, 4, 5], wide: [0, 1, 2, 3, 4, 5], late: [0, 1, 3, 4] });
   assert.throws(() => subscribe("clash", "+/d-1"), TypeError);
@@ -152,13 +152,13 @@ test("subscribe() tells of a gap when the journal is another one, and goes on", 
     const subscription = client.subscribe("status/#", ({ payload }) => void got.push(payload), { onGap: (gap) => gaps.push(gap) });
     await subscription.ready;
     for (const n of numbers(50)) await client.publish({ type: "status", payload: n });
-    await until(() => got.length === 50, "all have come");
+    await until("all have come", () => got.length === 50);
     const { offset } = subscription;
     await gateway.restart(() => rm(join(folder, "journal.db"), { force: true }).then(() => rm(join(folder, "journal.db-wal"), { force: true })));
-    await until(() => gaps.length === 1, "the gap is told of");
-    await until(() => client.state === "online", "back");
+    await until("the gap is told of", () => gaps.length === 1);
+    await until("back", () => client.state === "online");
     await client.publish({ type: "status", payload: "new" });
-    await until(() => got.length > 50, "it goes on");
+    await until("it goes on", () => got.length > 50);
     assert.equal(gaps[0]!.since, offset);
     assert.equal(got.at(-1), "new");
   } finally {
@@ -180,5 +180,5 @@ test("subscribe() leaves in the journal what a slow handler has no room for, and
   const total = 25_000;
   for (let n = 0; n < total; n += 1000) await Promise.all(numbers(1000).map((m) => sender.publish({ type: "status", payload: n + m })));
   open();
-  await until(() => next === total, "all are handled", 60);
+  await until("all are handled", () => next === total, { within: 60_000 });
 });

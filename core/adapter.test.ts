@@ -33,7 +33,7 @@ async function connected(context: TestContext, gateway: TestGateway): Promise<So
   return socket;
 }
 
-const give = (gateway: TestGateway, msgid: string) => gateway.bus.request({ type: "command", to: "d-1", msgid, qos: 1, payload: 1 }, { signal: AbortSignal.timeout(5000) });
+const give = (gateway: TestGateway, msgid: string) => gateway.bus.request({ type: "command", to: "d-1", msgid, qos: 1, payload: 1 }, { signal: AbortSignal.timeout(20_000) });
 
 test("defineAdapter() counts a command as done, unconfirmed, when it is handed to a device that does not answer", async (context) => {
   await using gateway = await testPlugin(lines(), { port: 0 });

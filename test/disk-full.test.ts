@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { parseLedger, systemClock } from "@busbar/core";
-import { assertLedgerBalances, testPlugin } from "@busbar/core/testkit";
+import { assertLedgerBalances, testPlugin, until } from "@busbar/core/testkit";
 import http from "@busbar/http";
 import storage from "@busbar/storage-sqlite";
 import tcpProtobuf from "@busbar/tcp-protobuf";
@@ -14,13 +14,6 @@ import { openHttpLink, openTcpLink, openWsLink } from "./faults/links.ts";
 import { Source } from "./faults/source.ts";
 import { Verdict } from "./faults/verdict.ts";
 import { smallDisk, withoutSmallDisk } from "./support/small-disk.ts";
-
-async function until(holds: () => boolean | Promise<boolean>, each: () => void = () => {}): Promise<void> {
-  for (const end = performance.now() + 60_000; !(await holds()); await systemClock.sleep(5)) {
-    if (performance.now() > end) throw new Error(`not so within 60 s: ${String(holds)}`);
-    each();
-  }
-}
 
 /** Devices on every transport publish as fast as they are acknowledged until the journal is full, and go on once `free` has made room. */
 async function fillUp(cwd: string, section: object, free: () => void): Promise<{ readonly verdict: Verdict; readonly sources: readonly Source[]; readonly refused: number }> {
@@ -37,18 +30,22 @@ async function fillUp(cwd: string, section: object, free: () => void): Promise<{
       assertLedgerBalances(await (await fetch(`${urls.get("HTTP API")!}/metrics`)).text());
       return (await fetch(`${urls.get("HTTP API")!}/readyz`)).status;
     };
-    const load = (): void => sources.forEach((source) => source.load(40));
-    await until(refusing, load);
-    await until(async () => (await ready()) === 503, load);
+    const load = async (): Promise<void> => {
+      for (const source of sources) source.load(40);
+      await systemClock.sleep(5);
+    };
+    const loaded = { turn: load, within: 60_000 };
+    await until("the journal refuses", refusing, loaded);
+    await until("/readyz says so", async () => (await ready()) === 503, loaded);
     const before = levels;
     meter.load(10);
-    await until(() => levels >= before + 10);
+    await until("qos 0 goes on", () => levels >= before + 10, { show: () => levels - before });
     free();
-    await until(async () => !refusing() && (await ready()) === 200, load);
+    await until("it takes messages again, and says so", async () => !refusing() && (await ready()) === 200, loaded);
     const goal = sources.map(({ sent }) => sent + 200);
-    await until(() => sources.every(({ sent }, at) => sent >= goal[at]!), load);
-    await until(() => sources.every(({ waiting }) => waiting === 0));
-    await until(() => parseLedger(gateway.kernel.gateway.metrics()).every(({ waiting }) => waiting === 0));
+    await until("every source has sent more", () => sources.every(({ sent }, at) => sent >= goal[at]!), loaded);
+    await until("everything is acknowledged", () => sources.every(({ waiting }) => waiting === 0), { within: 60_000, show: () => sources.map(({ waiting }) => waiting) });
+    await until("nothing waits", () => parseLedger(gateway.kernel.gateway.metrics()).every(({ waiting }) => waiting === 0), { within: 60_000 });
     assertLedgerBalances(gateway.kernel.gateway.metrics(), { settled: true });
     assert.deepEqual(sources.flatMap(({ refusals }) => refusals), []);
     return { verdict: new Verdict(sources), sources, refused: gateway.metric("busbar_journal_refused_total") };
@@ -88,10 +85,10 @@ test("a disk that is full keeps retention from nothing but merging, which is not
     let full = false;
     for (let at = 0; !full; at++) await say(at).catch(() => (full = true));
     const end = performance.now() + 2000;
-    await until(() => performance.now() > end || gateway.log.some(({ message }) => message.startsWith("task failed")));
+    await until("2 s have passed", () => performance.now() > end || gateway.log.some(({ message }) => message.startsWith("task failed")));
     assert.deepEqual(gateway.log.filter(({ message }) => message.startsWith("task failed")), []);
     disk.free();
-    await until(() => gateway.metric("busbar_journal_refusing") === 0);
+    await until("the journal takes messages again", () => gateway.metric("busbar_journal_refusing") === 0, { within: 60_000 });
     await say(-1);
   } finally {
     await gateway.stop();

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { BusbarError, DeadLettersPort, definePlugin, systemClock, type ConsumeOptions, type DeadLetters, type Delivery, type Entry } from "@busbar/core";
-import { testPlugin, type TestGateway } from "@busbar/core/testkit";
+import { BusbarError, DeadLettersPort, definePlugin, type ConsumeOptions, type DeadLetters, type Delivery, type Entry } from "@busbar/core";
+import { testPlugin, until, type TestGateway } from "@busbar/core/testkit";
 import storage from "@busbar/storage-sqlite";
 import * as v from "valibot";
 
@@ -22,10 +22,6 @@ async function start(cwd: string, options: { readonly consume: ConsumeOptions; r
     },
   });
   return Object.assign(await testPlugin(sink, {}, { cwd, plugins: { storage: [storage, {}] } }), { letters: letters! });
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  for (const end = Date.now() + 30_000; !holds(); await systemClock.sleep(5)) assert.ok(Date.now() < end, String(holds));
 }
 
 test("a durable reader over storage-sqlite goes on after a restart: everything once, each lane in order, dead letters kept", async (context) => {
@@ -49,7 +45,7 @@ test("a durable reader over storage-sqlite goes on after a restart: everything o
       await Promise.all(Array.from({ length: total }, (_, at) => gateway.bus.deliver({ type: at % 10 === 9 ? "event" : "status", from: "plc-1", payload: at === 100 ? "bad" : at })));
     }
     room = run === 3 ? Number.POSITIVE_INFINITY : 150;
-    await until(() => (run === 3 ? taken.length === total - 1 : room < 20));
+    await until(`run ${run} has taken its part`, () => (run === 3 ? taken.length === total - 1 : room < 20));
     await gateway.stop();
   }
   const alarms = taken.filter(({ lane }) => lane === "alarm").map(({ payload }) => payload);
@@ -62,7 +58,7 @@ test("a durable reader over storage-sqlite goes on after a restart: everything o
   const last = await start(cwd, { consume, handler: (batch, { lane }) => void later.push(...batch.map(({ message }) => [lane, message.payload])) });
   assert.deepEqual((await last.letters.list({ limit: 10 })).map(({ reader, message }) => [reader, message.payload]), [["subject/main", "bad"]]);
   assert.equal(await last.letters.replay({}), 1);
-  await until(() => last.letters.size === 0);
+  await until("no dead letter is left", () => last.letters.size === 0);
   assert.deepEqual(later, [["replay", "bad"]]);
   await last.stop();
 });

@@ -3,18 +3,12 @@ import { describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { BusbarError } from "@busbar/core";
 import { EnvelopeSchema } from "@busbar/core/proto/gen/busbar/v1/envelope_pb.ts";
-import { assertLedgerBalances, fakeClock, refusingJournal, testPlugin, type FakeClock } from "@busbar/core/testkit";
+import { assertLedgerBalances, fakeClock, refusingJournal, testPlugin, until } from "@busbar/core/testkit";
 import { tcpProtobuf } from "@busbar/tcp-protobuf";
 import { TcpPeer } from "../plugins/tcp-protobuf/testing/tcp-peer.ts";
 import { openListener } from "../plugins/websocket/testing/listener.ts";
 
 const full = new BusbarError("OVERLOAD", "Cannot append to the journal: the disk is full");
-
-async function until(holds: () => boolean, clock?: FakeClock): Promise<void> {
-  for (const end = performance.now() + 10_000; !holds(); await (clock ? clock.advance(50) : new Promise((resolve) => setImmediate(resolve)))) {
-    if (performance.now() > end) throw new Error(`not so within 10 s: ${String(holds)}`);
-  }
-}
 
 describe("a journal that is full", () => {
   it("refuses and pauses who publishes at qos 1, keeps qos 0 going, says so in /readyz and over HTTP, and recovers by itself", async () => {
@@ -58,7 +52,7 @@ describe("a journal that is full", () => {
     assert.equal((await disk.journal.retained()).filter(({ message }) => message.type === "level").length, 0);
 
     disk.refuseWith = undefined;
-    await until(() => gateway.metric("busbar_journal_refusing") === 0, clock);
+    await until("the journal takes messages again", () => gateway.metric("busbar_journal_refusing") === 0, { turn: () => clock.advance(50) });
     assert.equal((await api("/readyz")).status, 200);
     for (let at = 1; at <= 20; at++) assert.equal((await source.next("error"))["msgid"], `m${at}`, "nothing overtakes what was refused");
     for (let at = 0; at <= 20; at++) source.send({ type: "event", qos: 1, msgid: `m${at}`, payload: at });
@@ -69,7 +63,7 @@ describe("a journal that is full", () => {
     assert.deepEqual(entries.filter(({ message }) => message.type === "event" && message.from === "source").map(({ message }) => message.msgid), ["before", ...Array.from({ length: 21 }, (_, at) => `m${at}`)]);
     const note = entries.map(({ message }) => message.payload as Record<string, unknown>).find((payload) => payload["action"] === "journal-refused")!;
     assert.deepEqual([note["code"], note["messages"], (note["ms"] as number) >= 300_000], ["OVERLOAD", 2, true]);
-    await until(() => gateway.metric("busbar_messages_waiting") === 0);
+    await until("no message waits", () => gateway.metric("busbar_messages_waiting") === 0);
     const { settled } = ledger(true);
     assert.deepEqual([settled["refused OVERLOAD"], settled["dropped superseded"]], [2, 4]);
   });
@@ -91,7 +85,7 @@ describe("a journal that is full", () => {
     await clock.advance(60_000);
     assert.equal(both.frames.length, 0, "it has acknowledged, we have not read it");
     disk.refuseWith = undefined;
-    await until(() => listener.gateway.metric("busbar_journal_refusing") === 0, clock);
+    await until("the journal takes messages again", () => listener.gateway.metric("busbar_journal_refusing") === 0, { turn: () => clock.advance(50) });
     await both.settled();
     await clock.advance(60_000);
     await both.settled();
@@ -115,7 +109,7 @@ describe("a journal that is full", () => {
     assert.equal((await peer.hear()).case, "error");
     peer.say(envelope("status", 0, '"last words"'));
     peer.socket.end();
-    await until(() => gateway.metric("busbar_sessions") === 0, clock);
+    await until("no session is left", () => gateway.metric("busbar_sessions") === 0, { turn: () => clock.advance(50) });
     assert.deepEqual([seen, gateway.metric("busbar_journal_refusing")], [["online", "last words", "offline"], 1]);
   });
 
@@ -136,9 +130,9 @@ describe("a journal that is full", () => {
     for (let minute = 0; minute < 5; minute++) await clock.advance(60_000);
     assert.equal(gateway.metric("busbar_sessions"), 1);
     disk.refuseWith = undefined;
-    await until(() => gateway.metric("busbar_journal_refusing") === 0, clock);
-    await until(() => gateway.metric("busbar_sessions") === 0, clock); // now the frame that never ends counts again
-    await until(() => gateway.metric("busbar_messages_waiting") === 0);
+    await until("the journal takes messages again", () => gateway.metric("busbar_journal_refusing") === 0, { turn: () => clock.advance(50) });
+    await until("no session is left", () => gateway.metric("busbar_sessions") === 0, { turn: () => clock.advance(50) }); // now the frame that never ends counts again
+    await until("no message waits", () => gateway.metric("busbar_messages_waiting") === 0);
     assertLedgerBalances(gateway.kernel.gateway.metrics(), { settled: true });
   });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { BusbarError, type LedgerAccount } from "@busbar/core";
-import { assertLedgerBalances } from "@busbar/core/testkit";
+import { assertLedgerBalances, until } from "@busbar/core/testkit";
 import storage from "@busbar/storage-sqlite";
 import { openListener, type Listener } from "../plugins/websocket/testing/listener.ts";
 
@@ -24,11 +24,10 @@ async function ledgerOf({ gateway, port }: Listener): Promise<Readonly<Record<st
 
 /** The ledger once nothing waits any more; it has balanced all the time. */
 async function settledLedgerOf(listener: Listener): Promise<Readonly<Record<string, LedgerAccount>>> {
-  for (const end = performance.now() + 15_000; performance.now() < end; ) {
+  return await until("the ledger is settled", async () => {
     const accounts = await ledgerOf(listener);
-    if (Object.values(accounts).every(({ waiting }) => waiting === 0)) return accounts;
-  }
-  throw new Error("it is not settled within 15 s");
+    return Object.values(accounts).every(({ waiting }) => waiting === 0) && accounts;
+  });
 }
 
 test("the ledger knows what became of every message: qos 0, 1 and 2, repeated, retained, refused, dropped, and what the gateway itself says", async (context) => {

@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 import { test } from "node:test";
+import { until } from "@busbar/core/testkit";
 import { openFolder, runBusbar, smallConfig, startGateway, type Ended } from "../testing/busbar.ts";
 
 interface Posted {
@@ -33,15 +34,11 @@ async function openGateway(count: number) {
     const page = await fetch(new URL("/api/dead-letters?limit=1000", url), { headers });
     return ((await page.json()) as { deadLetters: { id: string; reader: string }[] }).deadLetters;
   };
-  const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
-    for (const end = Date.now() + 20_000; !(await holds()); await new Promise((resolve) => setTimeout(resolve, 20))) assert.ok(Date.now() < end, String(holds));
-  };
-  await until(async () => (await letters()).length === count);
+  await until("so many dead letters", async () => (await letters()).length === count);
   return {
     run,
     letters,
     taken,
-    until,
     mend: () => void (mended = true),
     dead: (...words: string[]) => run("dead", ...words),
     async [Symbol.asyncDispose]() {
@@ -74,9 +71,9 @@ test("busbar dead replay hands them to their sink again, drop forgets them; both
   const ids = (await gateway.letters()).map(({ id }) => id);
   gateway.mend();
   assert.equal((await gateway.dead("replay", "--id", ids[0]!, "--id", ids[1]!, "--id", "unknown")).stdout, "2 dead letters on the way to their readers again\n");
-  await gateway.until(() => gateway.taken.length === 2);
+  await until("two are taken", () => gateway.taken.length === 2);
   assert.deepEqual(gateway.taken, [{ at: 1 }, { at: 2 }]);
-  await gateway.until(async () => (await gateway.letters()).length === 3);
+  await until("three are left", async () => (await gateway.letters()).length === 3);
   assert.equal((await gateway.dead("drop", "--id", ids[0]!, "--json")).stdout, '{"count":0}\n');
   assert.equal((await gateway.dead("drop", "--id", ids[2]!)).stdout, "1 dead letter dropped\n");
   assert.equal((await gateway.dead("drop", "--all")).stdout, "2 dead letters dropped\n");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { until } from "@busbar/core/testkit";
 import { openFolder, runBusbar, smallConfig, startGateway } from "../testing/busbar.ts";
 
 const stored = `${smallConfig}  storage-sqlite: { file: busbar.db }\n`;
@@ -11,8 +12,8 @@ test("busbar readers lists the readers of a gateway, and drops one whose plugin 
   {
     await using gateway = await startGateway(folder.path);
     const readers = (...words: string[]) => runBusbar(["readers", ...words, "--url", gateway.urls.get("HTTP API")!], { cwd: folder.path });
-    let used: { stdout: string };
-    for (const end = Date.now() + 20_000; !/upstream/.test((used = await readers("list")).stdout); ) assert.ok(Date.now() < end, used.stdout);
+    let used = { stdout: "" };
+    await until("the reader is there", async () => /upstream/.test((used = await readers("list")).stdout), { within: 60_000, show: () => used });
     assert.match(used.stdout, /^upstream\/\S+ +at \d+ +\d+ behind +in use$/m);
     const name = /^upstream\/\S+/m.exec(used.stdout)![0];
     const { code, stderr } = await readers("drop", name);

@@ -25,7 +25,7 @@ test("my-protocol hands a command to the device and brings its answer back", asy
   const known = gateway.next("status/meter-3");
   socket.write("meter-3 power 0\n");
   await known;
-  const answer = gateway.bus.request({ type: "command", to: "meter-3", payload: { on: true } }, { signal: AbortSignal.timeout(5000) });
+  const answer = gateway.bus.request({ type: "command", to: "meter-3", payload: { on: true } }, { signal: AbortSignal.timeout(20_000) });
   const [line] = (await once(socket.setEncoding("utf8"), "data")) as [string];
   const [, msgid, command] = /^! (\S+) meter-3 (.*)\n$/.exec(line)!;
   assert.deepEqual(JSON.parse(command!), { on: true });

@@ -201,7 +201,7 @@ describe("PostOffice", () => {
     assert.equal(publish({ payload: 1, retain: true }), true);
     assert.equal(publish({ payload: 2, retain: true }), false);
     assert.equal(office.full, true);
-    await office.ready(AbortSignal.timeout(5000));
+    await office.ready(AbortSignal.timeout(20_000));
     assert.equal(publish({ payload: 3 }), true);
     await office.close();
   });

@@ -202,7 +202,7 @@ describe("a command to a session", () => {
     app.send({ type: "command", to: "d-1", msgid: "a", qos: 1, payload: 1 });
     await settle();
     assert.deepEqual(app.said.map((frame) => [frame["type"], frame["from"], frame["payload"]]), [["ack", undefined, undefined], ["ack", "d-1", { msgid: "a", status: "ok", result: { done: true } }]]);
-    const answer = await subject.gateway.bus.request({ type: "command", from: "app", to: "d-1", msgid: "a", qos: 1, payload: 1 }, { signal: AbortSignal.timeout(5000) });
+    const answer = await subject.gateway.bus.request({ type: "command", from: "app", to: "d-1", msgid: "a", qos: 1, payload: 1 }, { signal: AbortSignal.timeout(20_000) });
     assert.deepEqual(answer.payload, { msgid: "a", status: "ok", result: { done: true } });
   });
 
@@ -230,7 +230,7 @@ describe("a command to a device whose protocol knows no answers", () => {
     const peer = subject.connect({ ...dumb, limits: { redeliver: 1000 } });
     await settle();
     const sent = subject.gateway.next("command-sent/gateway");
-    const answer = subject.gateway.bus.request({ type: "command", to: "d-1", msgid: "a", qos: 1, payload: 1 }, { signal: AbortSignal.timeout(5000) });
+    const answer = subject.gateway.bus.request({ type: "command", to: "d-1", msgid: "a", qos: 1, payload: 1 }, { signal: AbortSignal.timeout(20_000) });
     assert.deepEqual((await sent).payload, { commands: [{ from: "gateway", msgid: "a", device: "d-1", final: true }] });
     assert.deepEqual((await answer).payload, { msgid: "a", status: "ok", result: { unconfirmed: true } });
     subject.gateway.bus.publish({ type: "command", to: "d-1", msgid: "b", payload: 1 });
@@ -277,7 +277,7 @@ describe("a command to a device whose protocol knows no answers", () => {
     await using subject = await openSessions();
     subject.connect({ ...dumb, codec: { ...mute, encodeMessage: () => undefined } });
     await settle();
-    const answer = await subject.gateway.bus.request({ type: "command", to: "d-1", qos: 1, payload: 1 }, { signal: AbortSignal.timeout(5000) });
+    const answer = await subject.gateway.bus.request({ type: "command", to: "d-1", qos: 1, payload: 1 }, { signal: AbortSignal.timeout(20_000) });
     assert.equal((answer.payload as { status: string }).status, "error");
   });
 });

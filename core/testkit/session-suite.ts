@@ -155,7 +155,7 @@ export function sessionSuite(name: string, open: () => Promise<SessionSubject>, 
 
     it("brings a command to its device without a subscription, and the answer back", async ({ gateway }, connect) => {
       const device = await login(connect, "lamp-1");
-      const answer = gateway.bus.request({ type: "command", to: "lamp-1", payload: { on: true }, msgid: "c1", qos: 1 }, { signal: AbortSignal.timeout(5000) });
+      const answer = gateway.bus.request({ type: "command", to: "lamp-1", payload: { on: true }, msgid: "c1", qos: 1 }, { signal: AbortSignal.timeout(20_000) });
       const command = await device.next("command");
       assert.deepEqual(envelope(command), { type: "command", payload: { on: true }, from: "gateway", to: "lamp-1", qos: 1 });
       device.send({ kind: "ack", msgid: "c1", status: "ok", payload: { on: true } });

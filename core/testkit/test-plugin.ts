@@ -38,7 +38,7 @@ export interface TestGateway extends AsyncDisposable {
   status(id?: string): InstanceStatus;
   /** The value of a counter or gauge, as PromQL selects it: `busbar_dropped_total{reason="loop"}` is the sum of all series that have this label among theirs. 0 when there is none. */
   metric(series: string): number;
-  /** Resolves with the first message from now on that matches; rejects after 5 s. */
+  /** Resolves with the first message from now on that matches; rejects after 20 s. */
   next(pattern: string): Promise<import("../envelope.ts").Envelope>;
   stop(): Promise<void>;
 }
@@ -72,9 +72,9 @@ export async function testPlugin(plugin: AnyPlugin, config: unknown, options: Te
     metric: (selector) => sumMetrics(kernel.gateway.metrics(), selector),
     next(pattern) {
       return new Promise((resolve, reject) => {
-        const cancel = systemClock.after(5000, () => {
+        const cancel = systemClock.after(20_000, () => {
           subscription.close();
-          reject(new Error(`no message on ${pattern} within 5 s`));
+          reject(new Error(`no message on ${pattern} within 20 s`));
         });
         const subscription = kernel.bus.subscribe(pattern, (message) => {
           cancel();

@@ -16,8 +16,8 @@ test("until() takes a turn between two looks, such as moving a fake clock on", a
 });
 
 test("until() gives up with what it waited for, the last value and what it is shown", async () => {
-  await assert.rejects(until("the spy has all", () => 0, { within: 20, show: () => ["a", { b: 1 }] }), { message: "Cannot wait until the spy has all: not so within 0.02 s, the last value is 0, there is [ 'a', { b: 1 } ]" });
-  await assert.rejects(until("it opens", async () => undefined, { within: 0 }), { message: "Cannot wait until it opens: not so within 0 s, the last value is undefined" });
+  await assert.rejects(until("the spy has all", () => 0, { within: 20, show: () => ["a", { b: 1 }] }), { message: "Cannot wait longer for \"the spy has all\": not so within 0.02 s, the last value is 0, there is [ 'a', { b: 1 } ]" });
+  await assert.rejects(until("it opens", async () => undefined, { within: 0 }), { message: "Cannot wait longer for \"it opens\": not so within 0 s, the last value is undefined" });
 });
 
 test("until() ends at once with what the condition throws", async () => {

@@ -11,7 +11,7 @@ export interface UntilOptions {
 }
 
 /**
- * Waits for a condition, never for a time. `what` completes "wait until …", as `"the spy has heard all"`. Resolves with what `holds` returns as soon as that is truthy;
+ * Waits for a condition, never for a time. `what` says which, as `"the spy has heard all"`. Resolves with what `holds` returns as soon as that is truthy;
  * what `holds` or `turn` throws ends it at once.
  *
  * ```ts
@@ -19,12 +19,12 @@ export interface UntilOptions {
  * ```
  * @throws {Error} after `within`, with what it waited for, the value that `holds` returned last, and what `show` returns.
  */
-export async function until<T>(what: string, holds: () => T | Promise<T>, { within = 20_000, turn = pause, show }: UntilOptions = {}): Promise<T> {
+export async function until<T>(what: string, holds: () => T | Promise<T>, { within = 20_000, turn = pause, show }: UntilOptions = {}): Promise<Exclude<T, false | 0 | "" | null | undefined>> {
   const end = performance.now() + within;
   for (;;) {
     const value = await holds();
-    if (value) return value;
-    if (performance.now() > end) throw new Error(`Cannot wait until ${what}: not so within ${within / 1000} s, the last value is ${text(value)}${show === undefined ? "" : `, there is ${text(show())}`}`);
+    if (value) return value as Exclude<T, false | 0 | "" | null | undefined>;
+    if (performance.now() > end) throw new Error(`Cannot wait longer for "${what}": not so within ${within / 1000} s, the last value is ${text(value)}${show === undefined ? "" : `, there is ${text(show())}`}`);
     await turn();
   }
 }

@@ -23,7 +23,7 @@ test("acme-meter logs in, reports with qos 1, and obeys a command", async () => 
   meter.say("READ 1 temperature=23.5 power=410");
   assert.equal(await meter.hear(), "OK 1");
   assert.deepEqual((await reading).payload, { temperature: 23.5, power: 410 });
-  const answer = gateway.bus.request({ type: "command", to: "m-17", payload: { relay: "on" }, msgid: "c1", qos: 1 }, { signal: AbortSignal.timeout(5000) });
+  const answer = gateway.bus.request({ type: "command", to: "m-17", payload: { relay: "on" }, msgid: "c1", qos: 1 }, { signal: AbortSignal.timeout(20_000) });
   assert.equal(await meter.hear(), "SET c1 relay=on");
   meter.say("DONE c1");
   assert.deepEqual((await answer).payload, { msgid: "c1", status: "ok" });

@@ -11,10 +11,10 @@ import { openRevocations } from "./revocations.ts";
 
 const who = (id: string, credential?: string): Principal => ({ id, roles: [], groups: [], credential });
 
-/** What `promise` gives, or a failure when it gives nothing within 5 s. */
+/** What `promise` gives, or a failure when it gives nothing within 20 s. */
 async function soon<T>(promise: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const cancel = systemClock.after(5000, () => late.reject(new Error("nothing happened within 5 s")));
+  const cancel = systemClock.after(20_000, () => late.reject(new Error("nothing happened within 20 s")));
   return Promise.race([promise, late.promise]).finally(cancel);
 }
 

@@ -1,24 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { until } from "@busbar/core/testkit";
 import { createFixture, problemIn, type Fixture } from "./app-fixture.ts";
 
 /** An app whose journal holds three messages, the cursors of two readers that are gone, and one that reads. */
 async function standing(): Promise<Fixture> {
   const fixture = await createFixture();
   const { bus } = fixture.parts;
+  const turn = (): Promise<void> => fixture.clock.advance(0);
   let taken = 0;
   bus.consume("here", "status/#", async (batch) => void (taken += batch.length));
   for (const name of ["old", "older"]) {
     let begun = false;
     const gone = bus.consume(name, "status/#", async () => void (begun = true), { lanes: [{ name: "alarms", patterns: ["event/#"] }] });
     await bus.deliver({ type: "status", from: "plc-1", payload: name });
-    for (let turn = 0; turn < 1000 && !begun; turn++) await fixture.clock.advance(0);
+    await until("it has been handed something", () => begun, { turn });
     gone.close();
-    for (let turn = 0; turn < 5; turn++) await fixture.clock.advance(0);
+    for (let at = 0; at < 5; at++) await fixture.clock.advance(0);
     await gone.ended;
     await bus.deliver({ type: "status", from: "plc-1", payload: "between" });
   }
-  for (let turn = 0; turn < 1000 && taken < 4; turn++) await fixture.clock.advance(0);
+  await until("the reader that stays has taken all", () => taken >= 4, { turn });
   assert.equal(taken, 4);
   return fixture;
 }
@@ -46,6 +48,6 @@ test("POST /api/readers/drop forgets all cursors of one that is gone, notes who 
   assert.deepEqual((await list(fixture)).map(({ reader }) => reader), ["subject/here", "subject/older"], "and no other whose name begins so");
   assert.equal((await drop("subject/old")).status, 404);
   const noted = async () => (await fixture.parts.store!.messages({ topic: "audit/subject", limit: 100 })).entries;
-  for (let turn = 0; turn < 1000 && (await noted()).length === 0; turn++) await fixture.clock.advance(0);
+  await until("it is noted", async () => (await noted()).length > 0, { turn: () => fixture.clock.advance(0) });
   assert.deepEqual((await noted()).map(({ message }) => message.payload), [{ action: "reader-drop", by: "app", reader: "subject/old" }]);
 });

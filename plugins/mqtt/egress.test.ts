@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { testPlugin } from "@busbar/core/testkit";
+import { testPlugin, until } from "@busbar/core/testkit";
 import mqtt from "./mod.ts";
 import { Broker, property, said } from "./testing/broker.ts";
-import { until } from "./testing/until.ts";
 
 const quick = { allowWrites: true, reconnect: { min: 10, max: 50 }, out: [{ topics: ["status/#", "event/#", "command/#"], to: "busbar/{topic}" }] };
 

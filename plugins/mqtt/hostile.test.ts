@@ -4,12 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { systemClock, type Envelope } from "@busbar/core";
-import { testPlugin } from "@busbar/core/testkit";
+import { testPlugin, until } from "@busbar/core/testkit";
 import storageSqlite from "@busbar/storage-sqlite";
 import type { IPublishPacket } from "mqtt-packet";
 import mqtt from "./mod.ts";
 import { Broker, property, said } from "./testing/broker.ts";
-import { until } from "./testing/until.ts";
 
 /** Numbers that look random and come again with the same seed (mulberry32). */
 function seeded(seed: number): () => number {

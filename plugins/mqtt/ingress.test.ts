@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Envelope } from "@busbar/core";
-import { testPlugin } from "@busbar/core/testkit";
+import { testPlugin, until } from "@busbar/core/testkit";
 import type { IPublishPacket, Packet } from "mqtt-packet";
 import mqtt from "./mod.ts";
 import { Broker, type Peer } from "./testing/broker.ts";
-import { until } from "./testing/until.ts";
 
 const quick = { reconnect: { min: 10, max: 50 } };
 

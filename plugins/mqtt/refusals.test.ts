@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Envelope } from "@busbar/core";
-import { testPlugin, type TestGateway } from "@busbar/core/testkit";
+import { testPlugin, until, type TestGateway } from "@busbar/core/testkit";
 import type { IPublishPacket } from "mqtt-packet";
 import mqtt from "./mod.ts";
 import { Broker, said, type Peer } from "./testing/broker.ts";
 import { Mosquitto, noMosquitto } from "./testing/mosquitto.ts";
-import { until } from "./testing/until.ts";
 
 const quick = { reconnect: { min: 10, max: 30 }, out: [{ topics: ["status/#"] }] };
 

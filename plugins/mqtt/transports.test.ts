@@ -4,10 +4,9 @@ import { createServer, type AddressInfo } from "node:net";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { testPlugin } from "@busbar/core/testkit";
+import { testPlugin, until } from "@busbar/core/testkit";
 import mqtt from "./mod.ts";
 import { Mosquitto, noMosquitto } from "./testing/mosquitto.ts";
-import { until } from "./testing/until.ts";
 
 const skip = noMosquitto ?? false;
 const certificates = join(import.meta.dirname, "testing/certs");

@@ -51,7 +51,7 @@ test("opcuaSim retains the state of its lamp and fan from the start", async (t) 
 test("opcuaSim obeys a command at once, publishes the new state and answers", async (t) => {
   const { clock, gateway, collect } = await start(t);
   const order = collect("#");
-  const answer = await gateway.bus.request({ type: "command", to: "lamp-1", from: "console", payload: { on: true, brightness: 60 } }, { signal: AbortSignal.timeout(5_000) });
+  const answer = await gateway.bus.request({ type: "command", to: "lamp-1", from: "console", payload: { on: true, brightness: 60 } }, { signal: AbortSignal.timeout(20_000) });
   const { msgid } = order[0]!;
   assert.deepEqual([answer.type, answer.from, answer.to, answer.payload], ["ack", "lamp-1", "console", { msgid, status: "ok", result: { on: true, brightness: 60 } }]);
   assert.deepEqual(order.map((message) => message.topic), ["command/lamp-1", "status/lamp-1", "ack/console"]);
@@ -65,7 +65,7 @@ test("opcuaSim obeys a command at once, publishes the new state and answers", as
 test("opcuaSim answers what it refuses with an error and changes nothing", async (t) => {
   const { gateway, collect } = await start(t);
   const states = collect("status/#");
-  const ask = async (to: string, payload: unknown) => (await gateway.bus.request({ type: "command", to, from: "console", payload }, { signal: AbortSignal.timeout(5_000) })).payload as Record<string, unknown>;
+  const ask = async (to: string, payload: unknown) => (await gateway.bus.request({ type: "command", to, from: "console", payload }, { signal: AbortSignal.timeout(20_000) })).payload as Record<string, unknown>;
   const wrong = await ask("fan-1", { speed: 9 });
   assert.equal(wrong["status"], "error");
   assert.deepEqual(wrong["result"], { code: "OUT_OF_RANGE", message: "Cannot write 9 to fan-1.speed: its range is 0 to 3" });

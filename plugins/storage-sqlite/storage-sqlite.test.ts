@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import * as v from "valibot";
 import { BusbarError, definePlugin, JournalPort, StorePort, type Bus, type Journal, type Store } from "@busbar/core";
-import { fakeClock, testPlugin, type TestGateway, type TestPluginOptions } from "@busbar/core/testkit";
+import { fakeClock, testPlugin, until, type TestGateway, type TestPluginOptions } from "@busbar/core/testkit";
 import plugin, { config } from "./mod.ts";
 import { blocksOfPage } from "./journal-pages.ts";
 import { PageReader } from "./page-reader.ts";
@@ -35,14 +35,6 @@ async function start(context: TestContext, cwd: string, section: unknown = {}, o
 }
 
 /** Resolves once `holds` does; looks again after whatever else is ready to run. Fails after 10 s. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000;
-  while (!(await holds())) {
-    assert.ok(performance.now() < end, "it did not come to hold within 10 s");
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
 test("plugin stores what is published and delivered, and a later start has it", async (context) => {
   const cwd = temporaryFolder(context);
   const now = Date.now();
@@ -67,7 +59,7 @@ test("plugin stores what is published and delivered, and a later start has it", 
   assert.deepEqual((await second.store.series({ device: "plc-101", tag: "temperature", since: 0, until: now + 1, points: 10 })), { points: [{ time: now, value: 42.5 }], unit: "°C" });
   const retained: unknown[] = [];
   second.bus.subscribe("status/#", (message) => void retained.push(message.payload), { retained: true });
-  await until(() => retained.length > 0);
+  await until("the retained value comes", () => retained.length > 0);
   assert.deepEqual(retained, [{ speed: 7 }]);
 });
 
@@ -90,10 +82,10 @@ test("plugin writes readings by time and removes what is too old by its clock", 
   const { offset } = await delivery;
   assert.equal(gateway.metric("busbar_storage_readings_waiting"), 2);
   await clock.advance(1000);
-  await until(() => gateway.metric("busbar_storage_readings_stored_total") === 2);
+  await until("both readings are stored", () => gateway.metric("busbar_storage_readings_stored_total") === 2);
   await clock.advance(3_500_000);
   assert.equal(journal.bounds().first, 1);
-  await until(async () => {
+  await until("the storage reads again", async () => {
     await clock.advance(60_000); // a step of retention takes real time on its thread, so one jump would pass over the later ones
     return journal.bounds().first > offset;
   });
@@ -104,7 +96,7 @@ test("plugin whose database thread dies is started anew and goes on with what wa
   const before = await bus.deliver({ type: "event", from: "plc", qos: 1, payload: "before" });
   bus.publish({ type: "status", from: "plc", payload: { t: 1 } });
   await assert.rejects(store.series({ device: "plc", tag: "t", since: {} as never, until: 1, points: 1 }), /its thread ended/); // what the type checker keeps out brings the thread down
-  await until(() => gateway.status().restarts === 1 && gateway.status().state === "running");
+  await until("it runs again", () => gateway.status().restarts === 1 && gateway.status().state === "running");
   const after = await bus.deliver({ type: "event", from: "plc", qos: 1, payload: "after" });
   assert.ok(after.offset > before.offset);
   assert.deepEqual((await journal.read({ after: before.offset - 1, limit: 10, pattern: "event/plc" })).entries.map((entry) => entry.message.payload), ["before", "after"]);
@@ -184,7 +176,7 @@ test("plugin shows how far a reader is behind that is gone, and warns once a day
   await journal.moveCursor("gone/main", 1);
   await journal.moveCursor("gone/main!alarms", 0);
   const warnings = () => gateway.log.filter(({ message }) => message.includes("larger than its size"));
-  const round = async (done: () => boolean): Promise<void> => await until(async () => (await clock.advance(10_000), done()));
+  const round = async (done: () => boolean): Promise<void> => void (await until("retention has done its part", done, { turn: () => clock.advance(10_000) }));
   await round(() => gateway.metric('busbar_storage_cursor_behind{reader="gone/main"}') === journal.bounds().last);
   assert.equal(warnings().length, 0);
   for (let at = 0; at < 20; at++) await bus.deliver({ type: "status", from: "plc", qos: 1, payload: "x".repeat(100_000) });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { IoTDataSchema } from "@busbar/core/proto/gen/busbar/v1/devices_pb.ts";
-import { fakeClock, testPlugin, type TestGateway } from "@busbar/core/testkit";
+import { fakeClock, testPlugin, until, type TestGateway } from "@busbar/core/testkit";
 import { tcpProtobuf } from "./mod.ts";
 import { TcpPeer } from "./testing/tcp-peer.ts";
 
@@ -16,13 +16,6 @@ const reports = async (gateway: TestGateway, peer: TcpPeer, deviceId: string): P
 };
 
 /** Lets sockets do their work until `done`. */
-async function until(done: () => boolean, turn: () => unknown = () => new Promise((resolve) => setImmediate(resolve))): Promise<void> {
-  for (let turns = 0; !done(); turns++) {
-    assert.ok(turns < 20_000, "it does not happen");
-    await turn();
-  }
-}
-
 describe("tcp-protobuf and bytes that are no frames", () => {
   const nested = (levels: number): Uint8Array => Uint8Array.from({ length: levels }, () => 0x2b); // groups of field 5, none of them closed
   const hostile: readonly { readonly what: string; readonly bytes: Uint8Array; readonly says: string; readonly counted: string }[] = [
@@ -71,11 +64,11 @@ describe("tcp-protobuf and peers that take their time", () => {
     peer.send(report("slow")); // a whole frame starts no timeout
     peer.socket.write(Uint8Array.of(100));
     const start = clock.now();
-    await until(() => open(gateway) === 1, async () => {
+    await until("the slow one is closed", () => open(gateway) === 1, { turn: async () => {
       peer.socket.write(Uint8Array.of(1));
       await clock.advance(10_000);
       await reports(gateway, neighbour, "good");
-    });
+    } });
     assert.ok(clock.now() - start >= 30_000 && clock.now() - start <= 80_000, `after ${clock.now() - start} ms`);
     assert.equal(warnings(gateway).length, 1);
     assert.match(warnings(gateway)[0]!, /Cannot wait for the rest of a frame any longer/);
@@ -86,7 +79,7 @@ describe("tcp-protobuf and peers that take their time", () => {
     await using gateway = await testPlugin(tcpProtobuf, { port: 0, codec: "iot-data", idleTimeout: "1m" }, { clock });
     await using busy = await TcpPeer.connect(gateway.urls[0]!);
     await using idle = await TcpPeer.connect(gateway.urls[0]!);
-    await until(() => open(gateway) === 2);
+    await until("both are connected", () => open(gateway) === 2);
     for (let seconds = 0; seconds < 70; seconds += 10) {
       await reports(gateway, busy, "good");
       await clock.advance(10_000);
@@ -112,16 +105,16 @@ describe("tcp-protobuf and peers that take their time", () => {
     stalled.socket.pause();
     let sent = 0;
     let heard = 0;
-    await until(() => gateway.kernel.gateway.metrics().includes("busbar_sessions 1\n"), async () => {
+    await until("the stalled one is ended", () => gateway.metric("busbar_sessions") === 1, { turn: async () => {
       gateway.bus.publish({ type: "status", payload: "x".repeat(30_000) });
       sent++;
       await reader.next();
       heard++;
-    });
+    } });
     assert.equal(heard, sent);
     assert.ok(sent * 30_000 < 64 << 20);
     await clock.advance(3000); // it does not take the rest either: cut off
-    await until(() => open(gateway) === 1);
+    await until("one is left", () => open(gateway) === 1);
   });
 });
 
@@ -135,7 +128,7 @@ describe("tcp-protobuf and too many of them", () => {
     await third.closed;
     assert.equal(gateway.metric('busbar_refused_total{reason="full"}'), 1);
     first.socket.destroy();
-    await until(() => open(gateway) === 1);
+    await until("one is left", () => open(gateway) === 1);
     await using fourth = await TcpPeer.connect(gateway.urls[0]!);
     await reports(gateway, fourth, "d");
   });

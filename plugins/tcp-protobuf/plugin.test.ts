@@ -25,7 +25,7 @@ describe("tcp-protobuf", () => {
     assert.deepEqual((await seen).payload, { on: true });
     const ack = await peer.hear();
     assert.ok(ack.case === "ack" && ack.value.msgid === "m1" && ack.value.status === "ok");
-    const answer = gateway.bus.request({ type: "command", to: "lamp-1", payload: { on: false } }, { signal: AbortSignal.timeout(5000) });
+    const answer = gateway.bus.request({ type: "command", to: "lamp-1", payload: { on: false } }, { signal: AbortSignal.timeout(20_000) });
     const command = await peer.hear();
     assert.ok(command.case === "envelope" && command.value.type === "command" && command.value.payload.value === '{"on":false}');
     peer.say({ case: "ack", value: { msgid: command.value.msgid, status: "ok", payload: { case: "json", value: "7" } } });

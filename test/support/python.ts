@@ -42,7 +42,7 @@ export class PythonClient implements AsyncDisposable {
 
   /** Runs the script against the listener at `url`, such as tcp://127.0.0.1:7000. Gives what it printed. */
   async run(url: string, codec: string): Promise<string> {
-    const { stdout } = await promisify(execFile)(python!, [script, new URL(url).port, codec], { env: { ...process.env, PYTHONPATH: this.#generated, PYTHONDONTWRITEBYTECODE: "1" }, timeout: 20_000 });
+    const { stdout } = await promisify(execFile)(python!, [script, new URL(url).port, codec], { env: { ...process.env, PYTHONPATH: this.#generated, PYTHONDONTWRITEBYTECODE: "1" }, timeout: 60_000 });
     return stdout.trim();
   }
 

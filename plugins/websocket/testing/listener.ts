@@ -1,4 +1,4 @@
-import { testPlugin, type TestGateway, type TestPluginOptions } from "@busbar/core/testkit";
+import { testPlugin, until, type TestGateway, type TestPluginOptions } from "@busbar/core/testkit";
 import http from "@busbar/http";
 import type { ClientOptions } from "ws";
 import { websocket } from "../mod.ts";
@@ -18,7 +18,7 @@ export interface Listener extends AsyncDisposable {
   socket(): RawClient;
   /** A connection after the handshake and, with a token, after the login. */
   raw(token?: string): Promise<RawClient>;
-  /** Resolves once the condition holds. @throws {Error} after 5 s. */
+  /** Resolves once the condition holds. @throws {Error} after 20 s. */
   until(holds: () => boolean, what: string): Promise<void>;
 }
 
@@ -59,9 +59,7 @@ export async function openListener(config: object = {}, { http: httpConfig = {},
       return made;
     },
     async until(holds, what) {
-      for (const end = performance.now() + 5000; !holds(); await new Promise((resolve) => setImmediate(resolve))) {
-        if (performance.now() > end) throw new Error(`not so within 5 s: ${what}`);
-      }
+      await until(what, holds);
     },
     async [Symbol.asyncDispose]() {
       for (const { ws } of clients) ws.terminate();
