@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import * as v from "valibot";
 import { BusbarError, definePlugin, JournalPort, StorePort, type Bus, type Journal, type Store } from "@busbar/core";
-import { fakeClock, testPlugin, until, type TestGateway, type TestPluginOptions } from "@busbar/core/testkit";
+import { fakeClock, readAll, testPlugin, until, type TestGateway, type TestPluginOptions } from "@busbar/core/testkit";
 import plugin, { config } from "./mod.ts";
 import { blocksOfPage } from "./journal-pages.ts";
 import { PageReader } from "./page-reader.ts";
@@ -99,7 +99,7 @@ test("plugin whose database thread dies is started anew and goes on with what wa
   await until("it runs again", () => gateway.status().restarts === 1 && gateway.status().state === "running");
   const after = await bus.deliver({ type: "event", from: "plc", qos: 1, payload: "after" });
   assert.ok(after.offset > before.offset);
-  assert.deepEqual((await journal.read({ after: before.offset - 1, limit: 10, pattern: "event/plc" })).entries.map((entry) => entry.message.payload), ["before", "after"]);
+  assert.deepEqual((await readAll(journal, { after: before.offset - 1, pattern: "event/plc" })).map((entry) => entry.message.payload), ["before", "after"]);
 });
 
 test("plugin whose file is damaged starts all the same, and says what is lost", async (context) => {
