@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Envelope } from "@busbar/core";
-import { testPlugin } from "@busbar/core/testkit";
+import { testPlugin, until } from "@busbar/core/testkit";
 import * as v from "valibot";
 import { configSchema } from "./config.ts";
 import mqtt from "./mod.ts";
 import { Broker } from "./testing/broker.ts";
-import { until } from "./testing/until.ts";
 
 const quick = { reconnect: { min: 10, max: 50 } };
 
