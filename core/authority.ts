@@ -41,8 +41,8 @@ export interface Principal {
 export type Credentials =
   /** A JWT, or a device's own secret; `id` is who the peer says it is, which must then agree. */
   | { readonly kind: "token"; readonly token: string; readonly id?: string | undefined }
-  /** A client certificate that TLS has verified. `names` are its subject CN and SAN DNS names. */
-  | { readonly kind: "certificate"; readonly names: readonly string[]; readonly fingerprint: string };
+  /** A client certificate that TLS has verified. `names` are its subject CN and SAN DNS names; it `expires` at that time, ms since the Unix epoch. */
+  | { readonly kind: "certificate"; readonly names: readonly string[]; readonly fingerprint: string; readonly expires?: number | undefined };
 
 /** What is done to a topic. */
 export type Action = "publish" | "subscribe";

@@ -37,6 +37,25 @@ export interface Flow {
   readonly edges: readonly { readonly from: string; readonly to: string; readonly label: string }[];
 }
 
+/** What a reload of the config did, or why it did nothing. Ids are those of plugin instances. */
+export interface ReloadReport {
+  /** Counts from 1 since the gateway started. */
+  readonly number: number;
+  /** "running": the config is right, and what stands here is being done; "refused": everything runs on as before. */
+  readonly state: "running" | "done" | "refused";
+  /** What is wrong, a line each. */
+  readonly problems: readonly string[];
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly restarted: readonly string[];
+  /** What was new in files that instances read again, such as a certificate: a line each. */
+  readonly refreshed: readonly string[];
+  /** Whether routes changed. */
+  readonly routes: boolean;
+  /** Whether settings of the `gateway` section changed: they take effect at the next start. */
+  readonly settings: boolean;
+}
+
 /** What runs here: for /readyz, /metrics, /api/plugins, /api/flows. */
 export interface Gateway {
   /** Milliseconds since the Unix epoch. */
@@ -45,6 +64,13 @@ export interface Gateway {
   flow(): Flow;
   /** All metrics in Prometheus text format. */
   metrics(): string;
+  /**
+   * Reads the config again and runs it, after those that were asked for before. `planned` is told what will be done, once the config is found right and before anything is stopped: whoever asked
+   * may be among that. @throws {BusbarError} UNAVAILABLE where the config did not come from a file.
+   */
+  reload(planned?: (report: ReloadReport) => void): Promise<ReloadReport>;
+  /** The reload that runs, else the last one. */
+  lastReload(): ReloadReport | undefined;
   /** Undefined when every required plugin runs and the journal takes messages, else what is missing, a line each. */
   notReady(): readonly string[] | undefined;
 }

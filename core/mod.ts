@@ -76,5 +76,8 @@ export { createNetworkTest, isLoopback, isNetwork, plainAddress, remoteAddress }
 export * from "./listener/certificate.ts";
 export * from "./listener/config-file.ts";
 export * from "./listener/listener-config.ts";
+export * from "./listener/server-certificate.ts";
+export * from "./listener/socket-server.ts";
 export * from "./listener/tcp-listener.ts";
 export * from "./writes.ts";
+export * from "./listener/tls-config.ts";

@@ -51,6 +51,11 @@ export interface PluginContext<C = unknown, N extends Needs = Needs> {
   fail(error: unknown): void;
   /** Says what can be reached where; shown by `busbar start` and /api/plugins. */
   announce(announcement: Announcement): void;
+  /**
+   * Looks again at what the plugin has read from files, such as a certificate: called when the gateway reloads and leaves this instance as it is. `handler` gives what is new in a
+   * few words, or undefined; what it throws refuses the reload, so it must leave in use what was.
+   */
+  onRefresh(handler: () => Promise<string | undefined>): void;
   /** Takes what routes with this instance as destination (`to: <id>`) send. Only for plugins that say `accepts: true`. */
   accept(handler: (message: Envelope) => void | Promise<void>): void;
   /** An absolute path for a path of the config: relative ones lie below the working directory of the gateway. */

@@ -48,6 +48,7 @@ export class Instance {
   #cleanups: (() => void | Promise<void>)[] = [];
   #tasks = new Set<Promise<void>>();
   #addresses: Announcement[] = [];
+  #refreshers: (() => Promise<string | undefined>)[] = [];
   #accept: ((message: Envelope) => void | Promise<void>) | undefined;
   #restarting: Promise<void> | undefined;
   /** Gives the setup that runs its time anew. */
@@ -111,6 +112,11 @@ export class Instance {
     Promise.resolve(this.#accept(message)).catch((error: unknown) => this.log.error("plugin refused a message of a route", { topic: message.topic, error }));
   }
 
+  /** Has the plugin look at its files again: what is new, or why they cannot be used, of each that it reads. */
+  refresh(): readonly Promise<string | undefined>[] {
+    return this.#refreshers.map((handler) => this.#services.within(this, handler));
+  }
+
   async #restart(): Promise<void> {
     const { clock } = this.#services;
     await this.#unwind();
@@ -161,6 +167,7 @@ export class Instance {
   async #unwind(): Promise<void> {
     this.#abort.abort(new BusbarError("CLOSED", `plugin "${this.id}" stops`));
     this.#accept = undefined;
+    this.#refreshers = [];
     this.#addresses = [];
     await this.#limited(Promise.all(this.#tasks), "its tasks");
     for (const cleanup of this.#cleanups.splice(0).reverse()) await this.#clean(cleanup);
@@ -217,6 +224,7 @@ export class Instance {
       progress: () => void (signal.aborted || this.#progress()),
       fail: (error) => signal.aborted || this.fail(error),
       announce: (announcement) => void (signal.aborted || this.#addresses.push(announcement)),
+      onRefresh: (handler) => void (signal.aborted || this.#refreshers.push(handler)),
       accept: (handler) => {
         if (!plugin.accepts) throw new TypeError(`Cannot accept messages: plugin "${plugin.name}" does not say that it accepts any`);
         if (!signal.aborted) this.#accept = handler;

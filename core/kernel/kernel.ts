@@ -5,6 +5,7 @@ import type { Bus, Subscription } from "../bus.ts";
 import { systemClock, type Clock } from "../clock.ts";
 import type { CheckedConfig } from "../config/checked.ts";
 import { diffConfig } from "../config/diff.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import { CommandTracker } from "../delivery/command-tracker.ts";
 import { createBus } from "../delivery/create-bus.ts";
 import { gatewayId } from "../topic.ts";
@@ -27,6 +28,8 @@ import { followCommands, tellSender } from "./follow-commands.ts";
 import { Instance, type InstanceServices } from "./instance.ts";
 import { neededPorts, orderInstances, providedPorts } from "./order.ts";
 import { PortSlot } from "./port-slot.ts";
+import { refreshInstances } from "./refresh.ts";
+import { Reloader } from "./reloader.ts";
 import { shutDown } from "./shut-down.ts";
 
 /** What a kernel is made of. */
@@ -37,6 +40,8 @@ export interface KernelOptions {
   readonly clock?: Clock;
   /** The folder that relative paths of plugin configs start from. Default: the working directory. */
   readonly cwd?: string;
+  /** Reads the config again, for `gateway.reload()`. */
+  readonly readConfig?: () => Promise<LoadedConfig>;
 }
 
 /** A gateway: runs the plugins of one config. */
@@ -49,10 +54,10 @@ export interface Kernel {
   /** Ends sessions with 1001, stops the plugins, flushes the journal. Resolves within `shutdownTimeout`, whatever hangs. */
   stop(): Promise<void>;
   /**
-   * Restarts the instances that changed. When a new one cannot be set up the old ones run on, and the error is thrown.
-   * Sessions of plugins that did not change stay connected.
+   * Restarts the instances that changed, and has the others look at their files again. When files cannot be used, or a new instance cannot be set up, the old ones run on, and the error is
+   * thrown. Sessions of plugins that did not change stay connected. `refreshed`: what was new in files, a line each.
    */
-  reload(config: CheckedConfig): Promise<{ readonly added: readonly string[]; readonly removed: readonly string[]; readonly changed: readonly string[] }>;
+  reload(config: CheckedConfig): Promise<{ readonly added: readonly string[]; readonly removed: readonly string[]; readonly changed: readonly string[]; readonly refreshed: readonly string[] }>;
   /** Puts an error that nobody caught down to a plugin, which is then restarted. Returns false when it is nobody's. */
   uncaught(error: unknown): boolean;
   /** The kernel's own bus, in the name of `gateway`. */
@@ -84,6 +89,7 @@ class GatewayKernel implements Kernel {
   readonly #own: ReadonlyMap<string, object>;
   readonly #running = new AsyncLocalStorage<Instance>();
   readonly #instances = new Map<string, Instance>();
+  readonly #reloader: Reloader;
   #config: CheckedConfig;
   #routes: Subscription[] = [];
   #stops: (() => void)[] = [];
@@ -107,6 +113,7 @@ class GatewayKernel implements Kernel {
     this.#sessions = new SessionRegistry({ office: this.#office, authority, commands: this.#commands, audit: this.#audit, signed: this.#signed, clock, log, metrics, presenceGrace: gateway.presenceGrace });
     metrics.gauge("busbar_ledger_imbalance", "What the ledger has lost track of, of all its accounts; 0 unless there is a fault", () => ledgerImbalance(metrics.series("busbar_ledger_imbalance")));
     this.bus = createBus(context, gatewayId);
+    this.#reloader = new Reloader({ read: options.readConfig, running: () => this.#config, run: (config) => this.reload(config), log });
     this.gateway = this.#describe();
     this.#own = new Map<string, object>([[SessionsPort.name, this.#sessions], [SignedPort.name, this.#signed], [CommandsPort.name, this.#commands], [CursorsPort.name, this.#office.cursors], [DeadLettersPort.name, this.#office.deadLetters], [GatewayPort.name, this.gateway], [AuditFeedPort.name, this.#audit.feed]]);
     this.#services = {
@@ -150,9 +157,10 @@ class GatewayKernel implements Kernel {
 
   async reload(config: CheckedConfig): ReturnType<Kernel["reload"]> {
     if (this.#state !== "running") throw new TypeError(`Cannot reload the config: the kernel is ${this.#state}`);
-    const { added, removed, changed, routes } = diffConfig(this.#config, config);
+    const { added, removed, changed, kept, routes } = diffConfig(this.#config, config);
     const ordered = orderInstances(config.instances);
     this.#keepJournal(config);
+    const refreshed = await refreshInstances(kept.map((id) => this.#instances.get(id)!));
     const old = new Map(this.#instances);
     const leaving = [...removed, ...changed];
     for (const id of [...leaving].reverse()) await old.get(id)?.stop();
@@ -174,7 +182,7 @@ class GatewayKernel implements Kernel {
     if (routes) this.#startRoutes(); // those that stay keep what their steps remember
     this.#audit.kept = takesAudit(config);
     this.#audit.write("config-changed", { added, removed, changed, routes });
-    return { added, removed, changed };
+    return { added, removed, changed, refreshed };
   }
 
   /** Everybody stands at offsets of the journal that was opened at the start. @throws {BusbarError} CONFIG when another plugin would provide it. */
@@ -281,6 +289,8 @@ class GatewayKernel implements Kernel {
       plugins: () => [...this.#instances.values()].map((instance) => instance.status),
       flow: () => flowOf(this.#config),
       metrics: () => this.#metrics.format(),
+      reload: (planned) => this.#reloader.reload(planned),
+      lastReload: () => this.#reloader.last,
       notReady: () => {
         const missing = [...this.#instances.values()].map((one) => one.status).filter((one) => one.required && one.state !== "running").map((one) => `plugin "${one.id}" is ${one.state}${one.reason === undefined ? "" : `: ${one.reason}`}`);
         if (this.#office.refusal) missing.push(`the journal refuses messages: ${this.#office.refusal.error.message}`);

@@ -25,11 +25,11 @@ describe("reload()", () => {
     const { kernel, state } = kernelOf(configOf([versioned(kept!, 1), versioned(changed!, 1), versioned(gone!, 1)]));
     await kernel.start();
     notes.length = 0;
-    assert.deepEqual(await kernel.reload(configOf([versioned(fresh!, 1), versioned(kept!, 1), versioned(changed!, 2)])), { added: ["fresh"], removed: ["gone"], changed: ["changed"] });
+    assert.deepEqual(await kernel.reload(configOf([versioned(fresh!, 1), versioned(kept!, 1), versioned(changed!, 2)])), { added: ["fresh"], removed: ["gone"], changed: ["changed"], refreshed: [] });
     assert.deepEqual(notes.toSorted(), ["changed down", "changed up 2", "fresh up 1", "gone down"]);
     assert.deepEqual(["kept", "changed", "gone", "fresh"].map(state), ["running", "running", "unknown", "running"]);
     notes.length = 0;
-    assert.deepEqual(await kernel.reload(configOf([versioned(fresh!, 1), versioned(kept!, 1), versioned(changed!, 2)])), { added: [], removed: [], changed: [] });
+    assert.deepEqual(await kernel.reload(configOf([versioned(fresh!, 1), versioned(kept!, 1), versioned(changed!, 2)])), { added: [], removed: [], changed: [], refreshed: [] });
     assert.deepEqual(notes, []);
     await kernel.stop();
     assert.deepEqual(notes.toSorted(), ["changed down", "fresh down", "kept down"]);

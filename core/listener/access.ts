@@ -37,7 +37,7 @@ export function createAccess({ clients, tls }: ListenerConfig, login: boolean): 
   }
   if (login || clients?.by === "certificate") {
     return (socket) => {
-      const credentials = tls?.requestClientCert ? certificateOf(socket) : undefined;
+      const credentials = tls && certificateOf(socket);
       if (credentials !== undefined) return { credentials };
       return clients?.by === "certificate" ? undefined : byAuthFrame;
     };

@@ -1,26 +1,17 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Credentials } from "../authority.ts";
+import { certificateNames } from "./certificate-names.ts";
 
-/**
- * The client certificate of a connection, when there is one that TLS has verified. Its names are the subject's CN, "" where it has none, and then the DNS names
- * of its SAN (RFC 6125 §6.4).
- */
-export function certificateOf(socket: Socket | TLSSocket): Credentials | undefined {
+/** The client certificate of a connection, when there is one that TLS has verified and whose names can be read. */
+export function certificateOf(socket: Socket | TLSSocket): Extract<Credentials, { readonly kind: "certificate" }> | undefined {
   if (!("authorized" in socket) || !socket.authorized) return undefined;
-  const { subject, subjectaltname = "", fingerprint256 } = socket.getPeerCertificate();
+  const { raw, fingerprint256, valid_to: validTo } = socket.getPeerCertificate();
   if (!fingerprint256) return undefined;
-  return { kind: "certificate", names: [subject?.CN ?? "", dnsNames(subjectaltname)].flat(), fingerprint: fingerprint256 };
-}
-
-/**
- * The DNS names of a subjectAltName as Node writes it, `DNS:a.example, IP Address:127.0.0.1`. It puts an entry with a comma or a quote in it in quotes: that is no DNS name, and
- * must not be split into some.
- */
-export function dnsNames(subjectAltName: string): readonly string[] {
-  return subjectAltName
-    .replace(/"(?:[^"\\]|\\.)*"/g, '"')
-    .split(", ")
-    .filter((entry) => entry.startsWith("DNS:") && !entry.includes('"'))
-    .map((entry) => entry.slice(4));
+  try {
+    return { kind: "certificate", names: certificateNames(raw), fingerprint: fingerprint256, expires: Date.parse(validTo) };
+  } catch (error) {
+    if (error instanceof RangeError) return undefined; // nobody that we could name
+    throw error;
+  }
 }

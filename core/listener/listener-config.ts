@@ -3,6 +3,7 @@ import { byteSize, duration, idText, integer, portNumber } from "../schema.ts";
 import { signedField } from "../session/signed/settings.ts";
 import { isType } from "../topic.ts";
 import { isLoopback, isNetwork } from "./address.ts";
+import { tlsField } from "./tls-config.ts";
 
 /** A config field with its default and its description. */
 export const field = <S extends v.GenericSchema>(schema: S, fallback: v.InferInput<S>, text: string) => v.pipe(v.optional(schema, fallback as never), v.description(text));
@@ -32,13 +33,6 @@ const clients = v.variant("by", [
   v.strictObject({ by: v.literal("token"), token: v.pipe(v.string(), v.minLength(16, "must have at least 16 characters"), v.maxLength(1024), v.description("What each connection's first frame must be, 16 to 1024 characters.")), roles }),
 ]);
 
-const tls = v.strictObject({
-  certFile: v.pipe(text, v.description("Path of the certificate chain, PEM.")),
-  keyFile: v.pipe(text, v.description("Path of the private key, PEM.")),
-  caFile: option(text, "Path of the authorities that sign client certificates, PEM. Default: those the runtime knows."),
-  requestClientCert: field(v.boolean(), false, "Ask clients for a certificate; who shows a valid one needs no auth frame. Default false."),
-});
-
 /** The config fields that limit a session (`SessionLimits`), the same for every kind of listener. */
 export function sessionFields() {
   return {
@@ -64,7 +58,7 @@ export function listenerFields(defaultPort: number) {
     host: field(text, "127.0.0.1", "Address to listen on. Default 127.0.0.1; 0.0.0.0 or :: is every one."),
     port: field(portNumber(), defaultPort, `Port to listen on; 0 = any free one. Default ${defaultPort}.`),
     clients: option(clients, "How a client is known where the protocol has no login: by certificate, network or token. Default: anyone on this machine."),
-    tls: option(tls, "Listen with TLS 1.2 or 1.3. Default: plain TCP."),
+    tls: tlsField(),
     insecure: field(v.boolean(), false, "Allow plain TCP on an address that other machines reach. Default false."),
     limit: field(byteSize(64, 64 * 1024 ** 2), "1MiB", "Longest frame; a longer one ends the connection. Default 1MiB, 64 bytes to 64MiB."),
     frameTimeout: field(duration(100, 3_600_000), "30s", "How long a frame that has begun may take to arrive. Default 30s, 100ms to 1h."),
@@ -93,7 +87,7 @@ export interface ListenerRule {
 export function listenerRules(login: (config: ListenerConfig) => boolean): readonly ListenerRule[] {
   return [
     { at: "clients", holds: (config) => !login(config) || config.clients === undefined || config.clients.by === "certificate", otherwise: "must be left out, or {by: certificate}, where the protocol has a login of its own" },
-    { at: "clients", holds: ({ clients, tls }) => clients?.by !== "certificate" || tls?.requestClientCert === true, otherwise: "cannot be by certificate without tls.requestClientCert: true" },
+    { at: "clients", holds: ({ clients, tls }) => clients?.by !== "certificate" || (tls?.caFile !== undefined && tls.requestClientCert !== false), otherwise: "cannot be by certificate without tls.caFile, the authorities whose certificates are believed" },
     { at: "host", holds: (config) => login(config) || config.clients !== undefined || isLoopback(config.host), otherwise: "must be an address of this machine only, such as 127.0.0.1, as long as clients does not say how a client is known" },
     { at: "host", holds: ({ tls, insecure, host }) => tls !== undefined || insecure || isLoopback(host), otherwise: "must be an address of this machine only, such as 127.0.0.1, without tls; say insecure: true to go without" },
   ];

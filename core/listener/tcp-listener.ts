@@ -96,7 +96,7 @@ export async function openTcpListener(ctx: ListenerContext, protocol: ListenerPr
   };
 
   let drained: (() => void) | undefined;
-  const server = await createSocketServer(ctx, accept);
+  const server = await createSocketServer(ctx, { tls: config.tls, demandCertificate: config.clients?.by === "certificate", accept });
   server.maxConnections = 2 * config.maxConnections; // a TLS handshake holds a socket that is not counted yet
   ctx.defer(async () => {
     const closed = new Promise<void>((resolve) => (drained = resolve));

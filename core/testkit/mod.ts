@@ -9,6 +9,7 @@ export * from "./fake-clock.ts";
 export * from "./framing-suite.ts";
 export * from "./journal-message.ts";
 export * from "./journal-suite.ts";
+export * from "./make-certificate.ts";
 export * from "./open-authority.ts";
 export * from "./refusing-journal.ts";
 export * from "./test-plugin.ts";

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import type { Authority } from "../authority.ts";
 import type { Bus } from "../bus.ts";
 import { systemClock, type Clock } from "../clock.ts";
-import type { CheckedInstance } from "../config/checked.ts";
+import type { CheckedConfig, CheckedInstance } from "../config/checked.ts";
 import { defaultSettings, type GatewaySettings } from "../config/settings.ts";
 import type { InstanceStatus } from "../gateway.ts";
 import { createKernel, type Kernel } from "../kernel/kernel.ts";
@@ -40,6 +40,8 @@ export interface TestGateway extends AsyncDisposable {
   metric(series: string): number;
   /** Resolves with the first message from now on that matches; rejects after 20 s. */
   next(pattern: string): Promise<import("../envelope.ts").Envelope>;
+  /** Reloads the config as it is: plugins look at their files again. */
+  reload(): ReturnType<Kernel["reload"]>;
   stop(): Promise<void>;
 }
 
@@ -55,8 +57,9 @@ export async function testPlugin(plugin: AnyPlugin, config: unknown, options: Te
   if (!instances.some((one) => Object.values(one.plugin.provides ?? {}).includes(AuthorityPort))) instances.push(check("authority", authorityPlugin(options.authority ?? openAuthority()), {}));
   const log: LogRecord[] = [];
   const clock = options.clock ?? systemClock;
+  const checked: CheckedConfig = { instances, routes: [], gateway: { ...defaultSettings, ...options.gateway } };
   const kernel = createKernel({
-    config: { instances, routes: [], gateway: { ...defaultSettings, ...options.gateway } },
+    config: checked,
     log: createLog({ level: "debug", clock, write: (record) => log.push(record) }),
     clock,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -83,6 +86,7 @@ export async function testPlugin(plugin: AnyPlugin, config: unknown, options: Te
         });
       });
     },
+    reload: () => kernel.reload(checked),
     stop: () => kernel.stop(),
     [Symbol.asyncDispose]: () => kernel.stop(),
   };

@@ -8,6 +8,8 @@ export interface CertificateNames {
   /** The subject's CN, then the DNS names of the SAN. */
   readonly names: readonly string[];
   readonly fingerprint: string;
+  /** When it ends, and with it the identity: ms since the Unix epoch. */
+  readonly expires?: number | undefined;
 }
 
 /** Says whom client certificates stand for. */
@@ -28,15 +30,16 @@ export function createCertificates(config: AuthJwtConfig): Certificates {
   if (config.certificateId === "cn") vouchers.add(byName);
   return {
     counts: (voucher) => vouchers.has(voucher),
-    find({ names, fingerprint }) {
+    find({ names, fingerprint, expires }) {
+      const until = expires === undefined ? {} : { expires };
       for (const name of names) {
         const entry = entries.get(name);
-        if (entry !== undefined) return { ...entry, credential: fingerprint, voucher: voucherOf(name, entry.id) };
+        if (entry !== undefined) return { ...entry, ...until, credential: fingerprint, voucher: voucherOf(name, entry.id) };
       }
       const [cn] = names;
       if (config.certificateId === "none" || cn === undefined) throw new Refusal("certificate", `no rule for the certificate of ${JSON.stringify(names.slice(0, 5))}`);
       if (!isPrincipalId(cn)) throw new Refusal("certificate", `the certificate's CN ${JSON.stringify(cn.slice(0, 256))} is not an id that somebody may have`);
-      return { id: cn, roles: config.certificateRoles, credential: fingerprint, voucher: byName };
+      return { id: cn, roles: config.certificateRoles, ...until, credential: fingerprint, voucher: byName };
     },
   };
 }

@@ -96,6 +96,7 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
     async authenticate(credentials, { remote, transport, signal }) {
       try {
         const principal = credentials.kind === "certificate" ? principalOf(byCertificate.find(credentials)) : await byToken(credentials, remote, signal);
+        if (principal.expires !== undefined && principal.expires <= clock.now()) throw new Refusal("expired", `the credentials of "${principal.id}" have expired`); // a resumed TLS session shows what was valid once
         if (revoked(principal)) throw new Refusal("revoked", `the credentials of "${principal.id}" are revoked`);
         metrics.counter("busbar_auth_logins_total", "Logins that succeeded", { kind: credentials.kind }).value++;
         log.debug("Logged in", { remote, id: principal.id, kind: credentials.kind });

@@ -1,23 +1,13 @@
-import { byteSize, duration, integer, portNumber, signedField } from "@busbar/core";
+import { byteSize, duration, integer, portNumber, signedField, tlsField } from "@busbar/core";
 import * as v from "valibot";
 
 const origin = v.pipe(v.string(), v.regex(/^(?:\*|https?:\/\/[^/\s]+)$/, 'must be an origin such as "https://panel.example", or "*"'));
-const filePath = v.pipe(v.string(), v.minLength(1));
 
 /** The config of the http plugin. Every key has a default: `http: {}` listens on 127.0.0.1:8080. */
 export const httpConfig = v.strictObject({
   port: v.pipe(v.optional(portNumber(), 8080), v.description("TCP port; 0 takes any free one")),
   host: v.pipe(v.optional(v.pipe(v.string(), v.minLength(1)), "127.0.0.1"), v.description("Address to listen on; beyond loopback it wants tls, or insecure: true")),
-  tls: v.pipe(
-    v.optional(
-      v.strictObject({
-        certFile: v.pipe(filePath, v.description("Certificate chain, PEM")),
-        keyFile: v.pipe(filePath, v.description("Private key, PEM")),
-        caFile: v.pipe(v.optional(filePath), v.description("Authorities whose client certificates are believed, PEM; clients without one may still come with a token")),
-      }),
-    ),
-    v.description("Serve https and wss"),
-  ),
+  tls: tlsField(),
   insecure: v.pipe(v.optional(v.boolean(), false), v.description("Allow plain http beyond loopback: tokens and values then cross the network readable")),
   bodyLimit: v.pipe(v.optional(byteSize(1024, 1024 ** 3), 1024 ** 2), v.description("Largest request body in bytes, 1KiB to 1GiB")),
   cors: v.pipe(

@@ -25,7 +25,7 @@ export const http = definePlugin({
     const presence = createPresence({ bus, sessions: needs.sessions, clock, window: config.presence });
     ctx.defer(() => presence.close());
     const app = createApp({ ...needs, presence, bus, clock, log, metrics, config }, { mounts, code, version: manifest.version });
-    const server = await openServer(config, { fetch: (request, env) => app.fetch(request, env), upgrade: upgrades.handle }, { clock, path: ctx.path });
+    const server = await openServer(config, { fetch: (request, env) => app.fetch(request, env), upgrade: upgrades.handle }, ctx);
     ctx.defer(() => server.close());
     const url = urlOf(config, server.port);
     ctx.announce({ what: "HTTP API", url });

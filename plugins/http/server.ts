@@ -1,11 +1,9 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { createServer as createHttpServer, type Server } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
+import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
-import { BusbarError, type Clock } from "@busbar/core";
+import { BusbarError, openServerCertificate, plainAddress, type CertificateContext } from "@busbar/core";
 import type { HttpConfig } from "./config.ts";
 import { Problem } from "./problem.ts";
 import { endWith, type UpgradeHandler } from "./upgrades.ts";
@@ -30,8 +28,8 @@ const drainTime = 3000;
  * Listens, with TLS where the config has it.
  * @throws {BusbarError} UNAVAILABLE when the address cannot be had, CONFIG when a TLS file cannot be read or used.
  */
-export async function openServer(config: HttpConfig, handlers: ServerHandlers, options: { readonly clock: Clock; readonly path: (relative: string) => string }): Promise<HttpServer> {
-  const server = await createServer(config, handlers, options.path);
+export async function openServer(config: HttpConfig, handlers: ServerHandlers, ctx: CertificateContext): Promise<HttpServer> {
+  const server = await createServer(config, handlers, ctx);
   const sockets = new Set<Duplex>();
   let closing = false;
   server.maxConnections = config.maxConnections;
@@ -52,7 +50,7 @@ export async function openServer(config: HttpConfig, handlers: ServerHandlers, o
       closing = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      const cancel = options.clock.after(drainTime, () => {
+      const cancel = ctx.clock.after(drainTime, () => {
         for (const socket of sockets) socket.destroy(); // upgraded ones too, which the server itself has lost sight of
       });
       await closed;
@@ -61,37 +59,21 @@ export async function openServer(config: HttpConfig, handlers: ServerHandlers, o
   };
 }
 
-async function createServer(config: HttpConfig, handlers: ServerHandlers, path: (relative: string) => string): Promise<Server> {
+async function createServer(config: HttpConfig, handlers: ServerHandlers, ctx: CertificateContext): Promise<Server> {
   const { headers, request } = config.timeouts;
   // Node looks for late requests every 30 s unless told otherwise.
   const common = { headersTimeout: Math.min(headers, request), requestTimeout: request, connectionsCheckingInterval: Math.min(1000, headers), keepAliveTimeout: 5000 };
   const fetch = (incoming: Request, env: object): Response | Promise<Response> => handlers.fetch(incoming, env);
   if (config.tls === undefined) return createAdaptorServer({ fetch, overrideGlobalObjects: false, createServer: createHttpServer, serverOptions: common }) as Server;
-  const { certFile, keyFile, caFile } = config.tls;
-  const [cert, key, ca] = await Promise.all([readPem(path(certFile), "certFile"), readPem(path(keyFile), "keyFile"), caFile === undefined ? undefined : readPem(path(caFile), "caFile")]);
-  checkPair(cert, key, config.tls);
-  const serverOptions = { ...common, cert, key, minVersion: "TLSv1.2" as const, ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: false }) };
-  return createAdaptorServer({ fetch, overrideGlobalObjects: false, createServer: createHttpsServer, serverOptions }) as unknown as Server;
-}
-
-/** Deno would find out at the first handshake only. */
-function checkPair(cert: Buffer, key: Buffer, { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }): void {
-  let fits = false;
-  try {
-    fits = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
-  } catch (cause) {
-    throw new BusbarError("CONFIG", `Cannot use tls.certFile "${certFile}" with tls.keyFile "${keyFile}": one of them is no PEM of its kind`, { cause });
-  }
-  if (!fits) throw new BusbarError("CONFIG", `Cannot use tls.certFile "${certFile}" with tls.keyFile "${keyFile}": the key is another certificate's`);
-}
-
-async function readPem(file: string, key: string): Promise<Buffer> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new BusbarError("CONFIG", `Cannot read tls.${key} "${file}": ${code === "ENOENT" ? "there is no such file" : message}`);
-  }
+  const certificate = await openServerCertificate(ctx, config.tls);
+  const server = createAdaptorServer({ fetch, overrideGlobalObjects: false, createServer: createHttpsServer, serverOptions: { ...common, ...certificate.options } }) as unknown as HttpsServer;
+  certificate.serve(server);
+  const failed = ctx.metrics.counter("busbar_tls_handshakes_failed_total", "TLS handshakes that failed", { instance: ctx.id });
+  server.on("tlsClientError", (error, socket) => {
+    failed.value++;
+    ctx.log.warn("TLS handshake failed", { remote: plainAddress(socket.remoteAddress ?? "unknown"), error });
+  });
+  return server;
 }
 
 function listen(server: Server, { host, port }: HttpConfig): Promise<void> {

@@ -162,7 +162,7 @@ describe("tcp-protobuf with TLS", () => {
 
   it("refuses to start with a key that does not belong to the certificate", async () => {
     await assert.rejects(testPlugin(tcpProtobuf, { port: 0, tls: { ...tls, keyFile: file("client.key") } }), { code: "CONFIG", message: /they do not belong together/ });
-    await assert.rejects(testPlugin(tcpProtobuf, { port: 0, tls: { ...tls, keyFile: file("make.sh") } }), { code: "CONFIG", message: /they are no PEM files/ });
+    await assert.rejects(testPlugin(tcpProtobuf, { port: 0, tls: { ...tls, keyFile: file("make.sh") } }), { code: "CONFIG", message: /it is no PEM file of a key/ });
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import * as v from "valibot";
 import { configSchema } from "./config.ts";
 
-const tls = { certFile: "a.pem", keyFile: "a.key", requestClientCert: true };
+const tls = { certFile: "a.pem", keyFile: "a.key", caFile: "ca.pem" };
 const custom = { descriptorSet: "a.binpb", message: "a.B", from: "c" };
 
 describe("configSchema", () => {
@@ -24,7 +24,11 @@ describe("configSchema", () => {
     { config: { host: "0.0.0.0" }, key: "host", says: /without tls; say insecure: true/ },
     { config: { host: "plant.example" }, key: "host", says: /must be an address of this machine only/ },
     { config: { clients: { by: "token", token: "0123456789abcdef" } }, key: "clients", says: /where the protocol has a login of its own/ },
-    { config: { codec: "iot-data", clients: { by: "certificate" } }, key: "clients", says: /without tls.requestClientCert: true/ },
+    { config: { codec: "iot-data", clients: { by: "certificate" } }, key: "clients", says: /without tls.caFile/ },
+    { config: { tls: { ...tls, requestClientCert: false }, clients: { by: "certificate" } }, key: "clients", says: /without tls.caFile/ },
+    { config: { tls: { certFile: "a", keyFile: "b", requestClientCert: true } }, key: "tls.caFile", says: /must name the authorities/ },
+    { config: { tls: { ...tls, requireClientCert: true, requestClientCert: false } }, key: "tls.requestClientCert", says: /cannot be false/ },
+    { config: { tls: { ...tls, minVersion: "TLSv1.1" } }, key: "tls.minVersion", says: /TLSv1.2/ },
     { config: { codec: "iot-data", clients: { by: "token", token: "short" } }, key: "clients.token", says: /at least 16/ },
     { config: { codec: "iot-data", clients: { by: "network", allow: [{ cidr: "10.0.0.0/99" }] } }, key: "clients.allow.0.cidr", says: /must be an address or a network/ },
     { config: { codec: "iot-data", signed: "require" }, key: "signed", says: /must be off where the protocol has no words/ },

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { test } from "node:test";
-import { dnsNames } from "@busbar/core";
+import { makeCertificate } from "@busbar/core/testkit";
 import { credentialsOf } from "./credentials.ts";
 
 /** An upgrade request with these headers on a connection with such a certificate: the parts that are read. */
@@ -10,8 +11,9 @@ function request(headers: Readonly<Record<string, string>>, certificate?: object
   return { headers, socket } as unknown as IncomingMessage;
 }
 
-const certificate = { subject: { CN: "plc-101" }, subjectaltname: "DNS:plc-101.example, IP Address:127.0.0.1", fingerprint256: "AA:BB" };
-const shown = { kind: "certificate", names: ["plc-101", "plc-101.example"], fingerprint: "AA:BB" };
+const { cert, fingerprint } = makeCertificate({ name: "plc-101", names: ["plc-101.example", "127.0.0.1"], notAfter: Date.UTC(2040, 0, 1) });
+const certificate = { raw: new X509Certificate(cert).raw, fingerprint256: fingerprint, valid_to: "Jan  1 00:00:00 2040 GMT" };
+const shown = { kind: "certificate", names: ["plc-101", "plc-101.example"], fingerprint, expires: Date.UTC(2040, 0, 1) };
 
 test("credentialsOf() reads a bearer token, whatever the case of the scheme", () => {
   for (const authorization of ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c"]) assert.deepEqual(credentialsOf(request({ authorization })), { kind: "token", token: "a.b.c" });
@@ -36,11 +38,4 @@ test("credentialsOf() takes a certificate from a browser only on a page of this 
   const host = "panel.example:8080";
   assert.deepEqual(credentialsOf(request({ host, origin: "https://panel.example:8080" }, certificate)), shown);
   for (const origin of ["https://evil.example", "https://panel.example", "null", ""]) assert.equal(credentialsOf(request({ host, origin }, certificate)), undefined, origin);
-});
-
-test("dnsNames() reads the DNS names and splits no quoted entry", () => {
-  assert.deepEqual(dnsNames("DNS:a.example, IP Address:10.0.0.1, DNS:b.example, URI:urn:x"), ["a.example", "b.example"]);
-  assert.deepEqual(dnsNames('DNS:"x, DNS:admin.example, DNS:y", DNS:c.example'), ["c.example"]);
-  assert.deepEqual(dnsNames('URI:"http://x/\\", DNS:admin.example", DNS:d.example'), ["d.example"]);
-  assert.deepEqual(dnsNames(""), []);
 });
