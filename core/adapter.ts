@@ -5,7 +5,7 @@ import type { Frame } from "./frame.ts";
 import { listenerFields, listenerRules, ruleCheck, signedRule, type ListenerConfig } from "./listener/listener-config.ts";
 import { openTcpListener } from "./listener/tcp-listener.ts";
 import { definePlugin, type AnyPlugin } from "./plugin.ts";
-import { SessionsPort } from "./ports.ts";
+import { AuditPort, SessionsPort } from "./ports.ts";
 
 /** What a frame of a device says: a message, who the device is, or the answer to a command. */
 export type Said =
@@ -65,7 +65,7 @@ export function defineAdapter<const E extends v.ObjectEntries = {}>(definition: 
     name,
     description,
     config: v.pipe(fields, loginRule!, certificate!, known!, encrypted!, unsigned!),
-    needs: { sessions: SessionsPort },
+    needs: { audit: AuditPort, sessions: SessionsPort },
     async setup(ctx) {
       const encodes = definition.codec(ctx.config).encode !== undefined;
       const codec: CodecFactory = { name, session: login, create: () => toCodec(definition.codec(ctx.config), answers) };

@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
 import * as v from "valibot";
 import { definePlugin } from "../plugin.ts";
+import { AuditPort } from "../ports.ts";
 import { makeCertificate, writeCertificate, type CertificateSpec, type TestCertificate } from "../testkit/make-certificate.ts";
 import { testPlugin, type TestGateway } from "../testkit/test-plugin.ts";
 import { createSocketServer } from "./socket-server.ts";
@@ -24,6 +25,7 @@ const echo = definePlugin({
   name: "echo",
   description: "Answers with what it is sent",
   config: v.strictObject({ tls: tlsField() }),
+  needs: { audit: AuditPort },
   async setup(ctx) {
     const server = await createSocketServer(ctx, {
       tls: ctx.config.tls,
@@ -104,8 +106,11 @@ test("ServerCertificate gives new connections the new certificate and keeps the 
   withEcho(async ({ folder, gateway, until, shown, said }) => {
     const open1 = await open(gateway);
     assert.equal(open1.getPeerCertificate().subject.CN, "first");
+    const noted = gateway.next("audit/subject");
     await writeCertificate(folder, "tls", second);
     await until(async () => (await shown()) === "second");
+    const { action, fingerprint } = (await noted).payload as { readonly action: string; readonly fingerprint: string };
+    assert.deepEqual([action, fingerprint], ["certificate-changed", second.fingerprint]);
     await says(open1, "still here");
     open1.destroy();
     assert.equal(gateway.metric("busbar_tls_rotations_total"), 1);

@@ -2,6 +2,7 @@ import { createSecureContext, type Server as TlsServer, type TlsOptions } from "
 import { BusbarError, errorText } from "../errors.ts";
 import type { Counter } from "../metrics.ts";
 import type { PluginContext } from "../plugin.ts";
+import type { AuditPort } from "../ports.ts";
 import { daysLeft, ExpiryWarnings, type Expiring } from "./expiry-warnings.ts";
 import { checkResumed } from "./resumed-sessions.ts";
 import type { TlsConfig } from "./tls-config.ts";
@@ -9,7 +10,7 @@ import { earliestExpiry, fingerprintFiles, isInOrder, readTlsFiles, type TlsFile
 import { tlsOptions } from "./tls-options.ts";
 
 /** What a certificate needs of the plugin whose listener it is for. */
-export type CertificateContext = Pick<PluginContext, "bus" | "clock" | "id" | "log" | "metrics" | "onRefresh" | "path">;
+export type CertificateContext = Pick<PluginContext<unknown, { readonly audit: typeof AuditPort }>, "clock" | "id" | "log" | "metrics" | "needs" | "onRefresh" | "path">;
 
 /**
  * The certificate of a listener for as long as the plugin runs. New files take effect at the next handshake, connections that are open stay as they are; files that are wrong, half-written or
@@ -108,11 +109,10 @@ export class ServerCertificate {
     this.#rotations.value++;
     warnAbout(this.#ctx, files, this.#paths);
     const [leaf] = files.chain;
-    const fields = { subject: leaf.subject, expires: new Date(earliestExpiry(files.chain)).toISOString(), fingerprint: leaf.fingerprint256 };
     const what = pair ? "TLS certificate renewed" : "authorities of client certificates renewed";
+    const fields = { subject: leaf.subject, expires: new Date(earliestExpiry(files.chain)).toISOString(), fingerprint: leaf.fingerprint256 };
     this.#ctx.log.info(what, fields);
-    const action = pair ? "tls-certificate-renewed" : "tls-authorities-renewed";
-    this.#ctx.bus.deliver({ type: "audit", payload: { action, ...fields }, qos: 1 }).catch((error: unknown) => this.#ctx.log.error("audit entry is lost", { action, error }));
+    this.#ctx.needs.audit.write("certificate-changed", { what, ...fields });
     this.#warnings.look(now, this.#expiring());
     return `${what}, expires ${fields.expires}`;
   }

@@ -3,7 +3,7 @@ import type { CodecFactory, Framing } from "../codec.ts";
 import { BusbarError } from "../errors.ts";
 import type { Counter } from "../metrics.ts";
 import type { PluginContext } from "../plugin.ts";
-import type { SessionsPort } from "../ports.ts";
+import type { AuditPort, SessionsPort } from "../ports.ts";
 import type { Session, SessionOptions } from "../session/sessions.ts";
 import { CloseCode } from "../session/transport.ts";
 import { createAccess, createTokenTest, limitCodec, type Admission } from "./access.ts";
@@ -15,7 +15,7 @@ import { createSocketServer } from "./socket-server.ts";
 import { TcpTransport, type TcpTransportOptions } from "./tcp-transport.ts";
 
 /** The context of a plugin that opens a listener. */
-export type ListenerContext = PluginContext<ListenerConfig, { readonly sessions: typeof SessionsPort }>;
+export type ListenerContext = PluginContext<ListenerConfig, { readonly audit: typeof AuditPort; readonly sessions: typeof SessionsPort }>;
 
 /** What is spoken on a listener. */
 export interface ListenerProtocol {
