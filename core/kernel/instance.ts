@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Bus } from "../bus.ts";
-import { createClock, type Clock } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import type { CheckedInstance } from "../config/checked.ts";
 import { createBus, type BusContext } from "../delivery/create-bus.ts";
 import type { Envelope } from "../envelope.ts";
@@ -10,6 +10,7 @@ import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { PluginContext } from "../plugin.ts";
 import { retryDelay } from "../retry.ts";
+import { createInstanceClock } from "./instance-clock.ts";
 
 /** What an instance is set up with. */
 export interface InstanceServices {
@@ -202,7 +203,7 @@ export class Instance {
       if (signal.aborted) void this.#clean(cleanup); // setup went on after its time was up
       else this.#cleanups.push(cleanup);
     };
-    const clock = this.#clock(defer);
+    const clock = createInstanceClock(this.#services.clock, { defer, fail: (error) => this.fail(error) });
     return {
       id: this.id,
       config,
@@ -250,33 +251,6 @@ export class Instance {
       return reader;
     };
     return { ...bus, subscribe, consume };
-  }
-
-  /** The instance's clock: its timers end with it, and a callback that throws makes it restart. */
-  #clock(defer: (cleanup: () => void) => void): Clock {
-    const { clock } = this.#services;
-    const pending = new Set<() => void>();
-    let open = true;
-    defer(() => {
-      open = false;
-      for (const cancel of pending) cancel();
-    });
-    return createClock(clock.now, (ms, callback) => {
-      if (!open) return () => {}; // set by what went on after the instance had ended
-      const cancel = clock.after(ms, () => {
-        pending.delete(cancel);
-        try {
-          callback();
-        } catch (error) {
-          this.fail(error);
-        }
-      });
-      pending.add(cancel);
-      return () => {
-        pending.delete(cancel);
-        cancel();
-      };
-    });
   }
 
   #run(task: (signal: AbortSignal) => Promise<void>, signal: AbortSignal, clock: Clock): void {

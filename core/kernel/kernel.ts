@@ -26,10 +26,11 @@ import { closedAuthority } from "./closed-authority.ts";
 import { flowOf } from "./flow.ts";
 import { followCommands, tellSender } from "./follow-commands.ts";
 import { Instance, type InstanceServices } from "./instance.ts";
+import { missingPlugins } from "./missing-plugins.ts";
 import { neededPorts, orderInstances, providedPorts } from "./order.ts";
 import { PortSlot } from "./port-slot.ts";
 import { refreshInstances } from "./refresh.ts";
-import { Reloader } from "./reloader.ts";
+import { checkSameJournal, Reloader } from "./reloader.ts";
 import { shutDown } from "./shut-down.ts";
 
 /** What a kernel is made of. */
@@ -159,7 +160,7 @@ class GatewayKernel implements Kernel {
     if (this.#state !== "running") throw new TypeError(`Cannot reload the config: the kernel is ${this.#state}`);
     const { added, removed, changed, kept, routes } = diffConfig(this.#config, config);
     const ordered = orderInstances(config.instances);
-    this.#keepJournal(config);
+    checkSameJournal(this.#config, config);
     const refreshed = await refreshInstances(kept.map((id) => this.#instances.get(id)!));
     const old = new Map(this.#instances);
     const leaving = [...removed, ...changed];
@@ -183,12 +184,6 @@ class GatewayKernel implements Kernel {
     this.#audit.kept = takesAudit(config);
     this.#audit.write("config-changed", { added, removed, changed, routes });
     return { added, removed, changed, refreshed };
-  }
-
-  /** Everybody stands at offsets of the journal that was opened at the start. @throws {BusbarError} CONFIG when another plugin would provide it. */
-  #keepJournal(config: CheckedConfig): void {
-    const [now, then] = [this.#config, config].map(({ instances }) => instances.find((one) => providedPorts(one.plugin).includes(JournalPort.name))?.id ?? "the gateway itself");
-    if (now !== then) throw new BusbarError("CONFIG", `Cannot reload the config: the journal would be that of ${then} instead of ${now}, which takes a restart of the gateway`);
   }
 
   uncaught(error: unknown): boolean {
@@ -292,7 +287,7 @@ class GatewayKernel implements Kernel {
       reload: (planned) => this.#reloader.reload(planned),
       lastReload: () => this.#reloader.last,
       notReady: () => {
-        const missing = [...this.#instances.values()].map((one) => one.status).filter((one) => one.required && one.state !== "running").map((one) => `plugin "${one.id}" is ${one.state}${one.reason === undefined ? "" : `: ${one.reason}`}`);
+        const missing = missingPlugins([...this.#instances.values()].map((instance) => instance.status));
         if (this.#office.refusal) missing.push(`the journal refuses messages: ${this.#office.refusal.error.message}`);
         if (this.#state !== "running") missing.push(`the gateway is ${this.#state}`);
         return missing.length > 0 ? missing : undefined;

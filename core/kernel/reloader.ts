@@ -5,6 +5,8 @@ import { formatProblem } from "../config/problem.ts";
 import { BusbarError, errorText } from "../errors.ts";
 import type { ReloadReport } from "../gateway.ts";
 import type { Log } from "../log.ts";
+import { JournalPort } from "../ports.ts";
+import { providedPorts } from "./order.ts";
 import { RefreshError } from "./refresh.ts";
 
 /** What a reloader works with. */
@@ -63,4 +65,10 @@ export class Reloader {
       return refuse(error instanceof RefreshError ? error.problems : [errorText(error)]);
     }
   }
+}
+
+/** Everybody stands at offsets of the journal that was opened at the start. @throws {BusbarError} CONFIG when another plugin would provide it. */
+export function checkSameJournal(running: CheckedConfig, next: CheckedConfig): void {
+  const [now, then] = [running, next].map(({ instances }) => instances.find((one) => providedPorts(one.plugin).includes(JournalPort.name))?.id ?? "the gateway itself");
+  if (now !== then) throw new BusbarError("CONFIG", `Cannot reload the config: the journal would be that of ${then} instead of ${now}, which takes a restart of the gateway`);
 }
