@@ -150,7 +150,7 @@ attackSuite("rights", (attack) => {
   attack("commanding a machine whose connection does not say allowWrites, as an admin: FORBIDDEN that names the setting", async (target) => {
     const spy = await Spy.open(target, "status/press-1");
     const token = target.admin("operator");
-    const { status, body } = await target.http({ path: "/api/devices/press-1/commands", token, body: { payload: { on: true }, wait: "20s" } });
+    const { status, body } = await target.http({ path: "/api/devices/press-1/commands", token, body: { payload: { on: true }, wait: 20_000 } });
     assert.ok(status < 300, body);
     assert.match(body, /"state":"failed"/);
     assert.match(body, /FORBIDDEN.*plugins\.sealed\.allowWrites is false/);
