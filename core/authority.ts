@@ -1,4 +1,5 @@
 import type { Decision } from "./decision.ts";
+import type { DeviceCredential, Enrolment, EnrolmentClaim, EnrolmentRequest } from "./enrolment.ts";
 import type { Revocation, RevocationChange } from "./revocation.ts";
 
 /** Where somebody comes from. */
@@ -89,4 +90,21 @@ export interface Authority {
   revoke?(change: RevocationChange): Promise<boolean>;
   /** What `revoke` has revoked, oldest first. */
   revocations?(): readonly Revocation[];
+  /**
+   * Makes a one-time token with which a device gets a credential of its own; it takes the place of an earlier one for that id. Absent: this authority enrols nobody.
+   * @throws {RangeError} for an id, a role or a time that cannot be. {BusbarError} FORBIDDEN for a role that enrolments may not give, UNAVAILABLE or IO when it cannot be kept.
+   */
+  enrol?(request: EnrolmentRequest): Promise<Enrolment & { readonly token: string }>;
+  /** Who may enrol at the moment. */
+  enrolments?(): readonly Enrolment[];
+  /**
+   * Trades a one-time token for the device's own credential; what the device had before counts no more. `id`: who the device says it is, which must then agree.
+   * @throws {BusbarError} UNAUTHENTICATED, in the same words whatever is wrong with the token. {RangeError} for a request that cannot be signed: the token is then still good.
+   */
+  redeem?(claim: EnrolmentClaim & { readonly token: string; readonly id?: string | undefined }, origin: Origin): Promise<DeviceCredential>;
+  /**
+   * Gives an enrolled device a new credential while its old one stands. An old secret counts until the new one is used, an old certificate until it expires.
+   * @throws {BusbarError} UNAUTHENTICATED; FORBIDDEN when what was shown is not a credential that `redeem` or `renew` gave. {RangeError} as `redeem`.
+   */
+  renew?(credentials: Credentials, claim: EnrolmentClaim, origin: Origin): Promise<DeviceCredential>;
 }

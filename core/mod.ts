@@ -37,6 +37,7 @@ export * from "./config/settings.ts";
 export * from "./config/system-host.ts";
 export * from "./cursors.ts";
 export * from "./dead-letters.ts";
+export * from "./enrolment.ts";
 export * from "./envelope.ts";
 export * from "./errors.ts";
 export * from "./fixed-rights.ts";

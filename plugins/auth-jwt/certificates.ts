@@ -1,5 +1,6 @@
 import type { AuthJwtConfig } from "./config-schema.ts";
 import { isPrincipalId } from "./config-fields.ts";
+import type { EnrolmentBook } from "./enrolment-book.ts";
 import type { Identity } from "./identity.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -21,10 +22,10 @@ export interface Certificates {
 }
 
 /**
- * Makes what says whom a client certificate stands for: the entry of `certificates` for the first of its names that has one, else what `certificateId` says.
+ * Makes what says whom a client certificate stands for: the device that was given it when it enrolled (`book`), else the entry of `certificates` for the first of its names that has one, else what `certificateId` says.
  * Its fingerprint becomes the credential, so that the one certificate can be revoked.
  */
-export function createCertificates(config: AuthJwtConfig): Certificates {
+export function createCertificates(config: AuthJwtConfig, book?: Pick<EnrolmentBook, "certificate">): Certificates {
   const entries = new Map(Object.entries(config.certificates));
   const vouchers = new Set(Object.entries(config.certificates).map(([name, { id }]) => voucherOf(name, id)));
   if (config.certificateId === "cn") vouchers.add(byName);
@@ -32,6 +33,9 @@ export function createCertificates(config: AuthJwtConfig): Certificates {
     counts: (voucher) => vouchers.has(voucher),
     find({ names, fingerprint, expires }) {
       const until = expires === undefined ? {} : { expires };
+      const enrolled = book?.certificate(fingerprint);
+      if (enrolled === "ended") throw new Refusal("certificate", "the device has enrolled anew since it was given this certificate");
+      if (enrolled !== undefined) return { ...enrolled, ...until };
       for (const name of names) {
         const entry = entries.get(name);
         if (entry !== undefined) return { ...entry, ...until, credential: fingerprint, voucher: voucherOf(name, entry.id) };

@@ -16,6 +16,7 @@ test("configSchema fills in defaults under which nobody but the key file's holde
   assert.deepEqual(v.parse(configSchema, {}), {
     keyFile: "data/signing.key",
     jwks: [],
+    enrolment: { roles: ["device"], ttl: 3_600_000, certificateDays: 365 },
     registerFile: "data/identities.jsonl",
     keys: [],
     roles: {},

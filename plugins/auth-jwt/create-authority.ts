@@ -6,12 +6,14 @@ import { createCertificates } from "./certificates.ts";
 import { isPrincipalId } from "./config-fields.ts";
 import type { AuthJwtConfig } from "./config-schema.ts";
 import { createDeviceSecrets } from "./device-secrets.ts";
+import { EnrolmentBook } from "./enrolment-book.ts";
+import { openEnrolmentDesk } from "./enrolment-desk.ts";
 import { createGroups, createIdentities, type Identity } from "./identity.ts";
 import { checkRequest, signToken } from "./issue-token.ts";
 import { openKeyRing } from "./key-ring.ts";
 import { loadMessageKeys } from "./message-keys.ts";
 import { Refusal } from "./refusal.ts";
-import { openRegister } from "./register.ts";
+import { openRegister, type RegisterRecord } from "./register.ts";
 import { RevocationList } from "./revocation-list.ts";
 import { openRevocations } from "./revocations.ts";
 import { withoutRevokedRoles } from "./role-revocation.ts";
@@ -31,7 +33,7 @@ export interface AuthorityOptions {
 
 /** An authority that holds timers while it watches a revocations file or key sets. */
 export type JwtAuthority = Authority &
-  Required<Pick<Authority, "explain" | "refresh" | "revoke" | "revocations">> & {
+  Required<Pick<Authority, "explain" | "refresh" | "revoke" | "revocations" | "enrol" | "enrolments" | "redeem" | "renew">> & {
     /** Stops watching; resolves when what was changed is on the disk. Answers stay possible. */
     close(): Promise<void>;
   };
@@ -48,7 +50,15 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
   const listeners = new Set<() => void>();
   const changed = (): void => callAll(listeners, log);
   const list = new RevocationList();
-  const register = await openRegister(config.registerFile === false ? false : path(config.registerFile), { apply: (record) => void list.apply(record), snapshot: () => list.snapshot() });
+  const book = new EnrolmentBook();
+  const apply = (record: RegisterRecord): void => {
+    if (!list.apply(record) && !book.apply(record)) throw new TypeError("Cannot read a record of the register: it is of no kind that is known");
+  };
+  const register = await openRegister(config.registerFile === false ? false : path(config.registerFile), { apply, snapshot: () => [...list.snapshot(), ...book.snapshot(clock.now())] });
+  const keep = async (record: RegisterRecord): Promise<void> => {
+    await register.append(record);
+    apply(record);
+  };
   const revocations = await openRevocations(config, { clock, log, path, changed });
   const ring = await openKeyRing(config, { clock, log, metrics, path, changed, audit }).catch((error: unknown) => {
     revocations.close();
@@ -59,11 +69,11 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
   const groupsOf = createGroups(config);
   const messageKeys = await loadMessageKeys(config.messageKeys, { path, revoked: (id) => revocations.has({ id, roles: [], groups: [] }) });
   const principalOf = createIdentities(config, log);
-  const byCertificate = createCertificates(config);
-  const secrets = createDeviceSecrets(config.devices, clock);
+  const byCertificate = createCertificates(config, book);
+  const secrets = createDeviceSecrets(config.devices, clock, book);
   const cache = new BoundedMap<Principal>(config.cacheSize);
   const hits = metrics.counter("busbar_auth_cache_hits_total", "Logins answered without checking the credentials anew");
-  const counts = (voucher: string | undefined): boolean => voucher === undefined || ring.counts(voucher) || secrets.counts(voucher) || byCertificate.counts(voucher);
+  const counts = (voucher: string | undefined): boolean => voucher === undefined || ring.counts(voucher) || secrets.counts(voucher) || byCertificate.counts(voucher) || book.counts(voucher);
   const revoked = (principal: Principal): boolean => revocations.has(principal) || list.has(principal);
   const stands = (principal: Principal): boolean => (principal.expires === undefined || clock.now() < principal.expires) && !revoked(principal) && counts(principal.voucher);
 
@@ -92,23 +102,38 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
     return principal;
   };
 
-  return {
-    async authenticate(credentials, { remote, transport, signal }) {
-      try {
-        const principal = credentials.kind === "certificate" ? principalOf(byCertificate.find(credentials)) : await byToken(credentials, remote, signal);
-        if (principal.expires !== undefined && principal.expires <= clock.now()) throw new Refusal("expired", `the credentials of "${principal.id}" have expired`); // a resumed TLS session shows what was valid once
-        if (revoked(principal)) throw new Refusal("revoked", `the credentials of "${principal.id}" are revoked`);
-        metrics.counter("busbar_auth_logins_total", "Logins that succeeded", { kind: credentials.kind }).value++;
-        log.debug("Logged in", { remote, id: principal.id, kind: credentials.kind });
-        return rights.placed(principal, { remote, transport });
-      } catch (error) {
-        if (error instanceof Refusal) {
-          metrics.counter("busbar_auth_failures_total", "Logins that were refused", { reason: error.reason }).value++;
-          log.warn("Refused a login", { remote, id: claimOf(credentials), reason: error.reason, state: error.message });
-        }
-        throw error;
+  /** A renewed secret that is used for the first time ends the one before. */
+  const settle = (voucher: string, id: string): void => {
+    if (book.device(id)?.former === undefined || !voucher.startsWith("enrolled-secret ") || book.isFormer(voucher, id)) return;
+    keep({ settled: { id } }).then(changed, (error: unknown) => log.error("A former secret still counts", { id, error }));
+  };
+
+  const authenticate: Authority["authenticate"] = async (credentials, { remote, transport, signal }) => {
+    try {
+      const principal = credentials.kind === "certificate" ? principalOf(byCertificate.find(credentials)) : await byToken(credentials, remote, signal);
+      if (principal.expires !== undefined && principal.expires <= clock.now()) throw new Refusal("expired", `the credentials of "${principal.id}" have expired`); // a resumed TLS session shows what was valid once
+      if (revoked(principal)) throw new Refusal("revoked", `the credentials of "${principal.id}" are revoked`);
+      metrics.counter("busbar_auth_logins_total", "Logins that succeeded", { kind: credentials.kind }).value++;
+      if (principal.voucher !== undefined) settle(principal.voucher, principal.id);
+      log.debug("Logged in", { remote, id: principal.id, kind: credentials.kind });
+      return rights.placed(principal, { remote, transport });
+    } catch (error) {
+      if (error instanceof Refusal) {
+        metrics.counter("busbar_auth_failures_total", "Logins that were refused", { reason: error.reason }).value++;
+        log.warn("Refused a login", { remote, id: claimOf(credentials), reason: error.reason, state: error.message });
       }
-    },
+      throw error;
+    }
+  };
+  const desk = await openEnrolmentDesk(config, { book, clock, log, metrics, audit, path, keep, changed, authenticate, revoked: (id) => revoked({ id, roles: [], groups: [] }) }).catch((error: unknown) => {
+    revocations.close();
+    ring.close();
+    throw error;
+  });
+
+  return {
+    authenticate,
+    ...desk,
     ...withoutRevokedRoles(rights, list),
     refresh(principal, origin) {
       const groups = groupsOf(principal.id, principal.ownGroups);
@@ -126,8 +151,7 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
     async revoke(change) {
       const record = list.record(change, { now: clock.now(), roles: config.roles });
       if (record === undefined) return false;
-      await register.append(record);
-      list.apply(record);
+      await keep(record);
       log.warn(change.undo ? "A revocation was undone" : "Revoked", { kind: change.kind, name: change.name, by: change.by });
       audit?.write(change.undo ? "restored" : "revoked", { kind: change.kind, name: change.name, by: change.by });
       metrics.counter("busbar_auth_revocations_total", "Revocations made and undone while the gateway ran", { kind: change.kind, undo: String(change.undo ?? false) }).value++;

@@ -4,7 +4,7 @@ import { BusbarError } from "@busbar/core";
  * Why somebody was not let in; the label of `busbar_auth_failures_total` and a field of the log line.
  * `malformed` no token at all · `algorithm` no key for the token's algorithm or kid · `header` a header that asks for what we do not do (`crit`) ·
  * `signature` · `expired` · `not-active` (`nbf` ahead) · `audience` · `issuer` · `trust` (its key may not speak for that id) · `claims` (`sub`, `roles` or `exp` missing or wrong) · `id` (the claimed id is not the
- * token's) · `certificate` (no rule for it) · `secret` (wrong, or no such device) · `throttled` (too many failures) · `overload` (too many at once) · `revoked`.
+ * token's) · `certificate` (no rule for it) · `secret` (wrong, or no such device) · `throttled` (too many failures) · `overload` (too many at once) · `revoked` · `enrolment` (the one-time token).
  */
 export type RefusalReason =
   | "malformed"
@@ -22,7 +22,8 @@ export type RefusalReason =
   | "secret"
   | "throttled"
   | "overload"
-  | "revoked";
+  | "revoked"
+  | "enrolment";
 
 /** Somebody was not let in. Its message goes to the log, never to the peer, and holds no part of the token. */
 export class Refusal extends BusbarError {
