@@ -26,6 +26,7 @@ export const catalog: Readonly<Record<string, CatalogEntry>> = {
   replay: { summary: "play a recording, or a journal, again", example: "busbar replay monday.jsonl --speed 10", load: () => import("./commands/replay.ts") },
   dead: { summary: "list, replay or drop what sinks refused for good", example: "busbar dead list", load: () => import("./commands/dead.ts") },
   readers: { summary: "list the durable readers, or drop one that is gone", example: "busbar readers list", load: () => import("./commands/readers.ts") },
+  audit: { summary: "check, print or export the audit log", example: "busbar audit verify", load: () => import("./commands/audit.ts") },
   sim: { summary: "run a fleet of simulated devices against a gateway", example: "busbar sim --count 100 --rate 10", load: () => import("./commands/sim.ts") },
   bench: { summary: "run the benchmarks (in a checkout)", example: "busbar bench --quick", load: () => import("./commands/bench.ts") },
 };

@@ -7,6 +7,8 @@
  */
 export * from "./adapter.ts";
 export * from "./audit.ts";
+export * from "./audit/chain-line.ts";
+export * from "./audit/chain-walk.ts";
 export * from "./authority.ts";
 export type { Decision, Rule } from "./decision.ts";
 export * from "./bus.ts";

@@ -63,6 +63,7 @@ export class AuditTrail implements Audit {
   of(source: string): Audit {
     return {
       write: (action, fields) => {
+        if (action === "lost" || action.startsWith("audit-")) throw new TypeError(`Cannot write "${action}" to the audit log: only the log itself says that`);
         if (!/^[a-z][a-z0-9-]{0,31}$/.test(action)) throw new TypeError(`Cannot write ${JSON.stringify(String(action).slice(0, 80))} to the audit log: an action is lower case with dashes, 32 characters at the most`);
         this.#write(action, fields, source);
       },

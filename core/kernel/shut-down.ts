@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { PostOffice } from "../delivery/post-office.ts";
 import type { Log } from "../log.ts";
-import { JournalPort } from "../ports.ts";
+import { AuditLogPort, JournalPort } from "../ports.ts";
 import type { Instance } from "./instance.ts";
 import { providedPorts } from "./order.ts";
 
@@ -17,19 +17,21 @@ export interface ShutDownOptions {
 }
 
 /**
- * Stops the instances of a gateway in reverse order of their start, then flushes the journal, then stops the plugin that provides it. A quarter of the time is the journal's, whatever hangs: then
+ * Stops the instances of a gateway in reverse order of their start, then flushes the journal, then stops the plugin that provides it, and last the one that keeps the audit log. A quarter of the time is the journal's, whatever hangs: then
  * it no longer waits for the others, which go on stopping beside it. Resolves within the time; what is left is named in the log.
  */
 export async function shutDown(instances: readonly Instance[], options: ShutDownOptions): Promise<void> {
   const { office, clock, log, sessions, timeout } = options;
   const last = instances.toReversed();
   const isJournal = (one: Instance): boolean => providedPorts(one.spec.plugin).includes(JournalPort.name);
+  const isAudit = (one: Instance): boolean => providedPorts(one.spec.plugin).includes(AuditLogPort.name); // it has the last word
   const left = (): string[] => instances.filter((one) => one.status.state !== "stopped").map((one) => one.id);
   const all = async (): Promise<void> => {
-    const others = stopEach(last.filter((one) => !isJournal(one)));
+    const others = stopEach(last.filter((one) => !isJournal(one) && !isAudit(one)));
     await within(clock, (timeout * 3) / 4, { work: Promise.all([sessions, others]), late: () => log.error("stopping takes long, the journal is closed meanwhile", { left: left() }) });
     await office.close(timeout / 8);
     await stopEach(last.filter(isJournal));
+    await stopEach(last.filter(isAudit));
     await others;
   };
   await within(clock, timeout, { work: all(), late: () => log.error("stopping took too long, giving up on what is left", { left: left() }) });

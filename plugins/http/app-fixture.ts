@@ -1,6 +1,6 @@
 import {
   AuditPort, BusbarError, CommandsPort, covers, createMemoryJournal, CursorsPort, DeadLettersPort, definePlugin, GatewayPort, JournalPort, matches, SignedPort,
-  type Authority, type DeviceRecord, type Entry, type Journal, type LogRecord, type Sessions, type SessionStatus, type Store,
+  type AuditLog, type Authority, type DeviceRecord, type Entry, type Journal, type LogRecord, type Sessions, type SessionStatus, type Store,
 } from "@busbar/core";
 import { fakeClock, testPlugin, type FakeClock } from "@busbar/core/testkit";
 import * as v from "valibot";
@@ -78,7 +78,7 @@ function valuesOf(payload: unknown): readonly { readonly tag: string; readonly v
  * Makes the app inside a real kernel on a fake clock: nothing of it outlives the test. `config` as in a config file; `storeless`: without a storage
  * plugin. What it is told of sessions and readiness is up to the test.
  */
-export async function createFixture(options: { readonly config?: object; readonly storeless?: boolean; readonly authority?: Authority } = {}): Promise<Fixture> {
+export async function createFixture(options: { readonly config?: object; readonly storeless?: boolean; readonly auditLog?: AuditLog; readonly authority?: Authority } = {}): Promise<Fixture> {
   const { authority = patternAuthority } = options;
   const clock = fakeClock();
   const journal = createMemoryJournal();
@@ -106,7 +106,7 @@ export async function createFixture(options: { readonly config?: object; readonl
     setup({ needs, bus, log, metrics, announce }) {
       announce({ what: "Console", url: "http://127.0.0.1:8080/#code=secret" });
       const gateway = { ...needs.gateway, notReady: () => fixture.missing, plugins: () => needs.gateway.plugins(), flow: () => needs.gateway.flow(), metrics: () => needs.gateway.metrics() };
-      parts = { audit: needs.audit, authority, bus, store: options.storeless ? undefined : journalStore(journal), gateway, commands: needs.commands, cursors: needs.cursors, deadLetters: needs.deadLetters, signed: needs.signed, sessions, presence: createPresence({ bus, sessions, clock, window: config.presence }), clock, log, metrics, config };
+      parts = { audit: needs.audit, auditLog: options.auditLog, authority, bus, store: options.storeless ? undefined : journalStore(journal), gateway, commands: needs.commands, cursors: needs.cursors, deadLetters: needs.deadLetters, signed: needs.signed, sessions, presence: createPresence({ bus, sessions, clock, window: config.presence }), clock, log, metrics, config };
       return { journal };
     },
   });

@@ -3,6 +3,7 @@ import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { secureHeaders } from "hono/secure-headers";
+import { auditOperations } from "./audit.ts";
 import { bearer, remoteOf } from "./bearer.ts";
 import { commandOperations } from "./commands.ts";
 import { consoleOperations, type ConsoleCode } from "./console-code.ts";
@@ -44,7 +45,7 @@ export function createApp(parts: ApiParts, options: AppOptions): Hono<AppEnv> {
   app.onError((error, context) => answerError(parts, error, context));
   app.notFound(() => new Problem(404, { code: "NOT_FOUND" }).response());
 
-  const operations = [...messageOperations(parts), ...deviceOperations(parts), ...commandOperations(parts), ...deadLetterOperations(parts), ...readerOperations(parts), ...revocationOperations(parts), ...enrolmentOperations(parts), ...gatewayOperations(parts), ...(options.code ? consoleOperations(parts, options.code) : [])];
+  const operations = [...messageOperations(parts), ...auditOperations(parts), ...deviceOperations(parts), ...commandOperations(parts), ...deadLetterOperations(parts), ...readerOperations(parts), ...revocationOperations(parts), ...enrolmentOperations(parts), ...gatewayOperations(parts), ...(options.code ? consoleOperations(parts, options.code) : [])];
   for (const operation of operations) addOperation(app, operation, { parts, limit });
   let document: string | undefined; // made when it is first asked for: conversion takes some milliseconds
   app.get("/openapi.json", (context) => context.body((document ??= JSON.stringify(openApiDocument(operations, options.version))), 200, { "content-type": "application/json" }));

@@ -9,7 +9,7 @@ type Input = v.InferOutput<typeof envelopeInput>;
 type Outcome = v.InferOutput<typeof receipt>;
 type History = v.InferOutput<typeof historyQuery> & { readonly topic: string };
 
-/** Sending messages, and reading those that were kept: `/api/messages`, `/api/audit`. */
+/** Sending messages, and reading those that were kept: `/api/messages`. */
 export function messageOperations(parts: ApiParts): AnyOperation[] {
   const mint = createMinter();
   return [
@@ -49,17 +49,6 @@ export function messageOperations(parts: ApiParts): AnyOperation[] {
       answers: { 200: { description: "A page", schema: messagePage } },
       problems: [403, 503],
       handle: async ({ principal, query, context }) => context.json(await readHistory(parts, principal, query)),
-    }),
-    defineOperation({
-      method: "get",
-      path: "/api/audit",
-      id: "listAudit",
-      summary: "The audit log, oldest first",
-      description: "Needs the right to subscribe to `audit/#`.",
-      query: historyQuery,
-      answers: { 200: { description: "A page", schema: messagePage } },
-      problems: [403, 503],
-      handle: async ({ principal, query, context }) => context.json(await readHistory(parts, principal, { ...query, topic: "audit/#" })),
     }),
   ];
 }
@@ -114,7 +103,8 @@ async function sendAll(inputs: readonly Input[], send: (input: Input) => Promise
   throw new Problem(first.status, { ...first.options, detail: `${errors.length} of ${inputs.length} messages were refused: ${first.message}`, members: { errors, accepted } });
 }
 
-async function readHistory(parts: ApiParts, principal: Principal, query: History): Promise<v.InferInput<typeof messagePage>> {
+/** A page of what was kept. @throws {Problem} 403 without the right to all of it, 503 when no plugin keeps any. */
+export async function readHistory(parts: ApiParts, principal: Principal, query: History): Promise<v.InferInput<typeof messagePage>> {
   checkMaySee(parts, principal, query.topic);
   const store = needStore(parts);
   const { topic, since, until, limit, cursor } = query;

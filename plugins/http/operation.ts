@@ -1,4 +1,4 @@
-import type { Audit, Authority, Bus, Clock, Commands, Cursors, DeadLetters, Gateway, Log, Metrics, Principal, Sessions, SignedSender, Store } from "@busbar/core";
+import type { Audit, AuditLog, Authority, Bus, Clock, Commands, Cursors, DeadLetters, Gateway, Log, Metrics, Principal, Sessions, SignedSender, Store } from "@busbar/core";
 import type { Context } from "hono";
 import type * as v from "valibot";
 import type { HttpConfig } from "./config.ts";
@@ -9,6 +9,7 @@ import type { ProblemStatus } from "./problem.ts";
 export interface ApiParts {
   readonly authority: Authority;
   readonly audit: Audit;
+  readonly auditLog: AuditLog | undefined;
   readonly bus: Bus;
   readonly store: Store | undefined;
   readonly gateway: Gateway;

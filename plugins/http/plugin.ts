@@ -1,4 +1,4 @@
-import { AuditPort, AuthorityPort, BusbarError, CommandsPort, CursorsPort, DeadLettersPort, definePlugin, GatewayPort, HttpPort, optional, SessionsPort, SignedPort, StorePort } from "@busbar/core";
+import { AuditLogPort, AuditPort, AuthorityPort, BusbarError, CommandsPort, CursorsPort, DeadLettersPort, definePlugin, GatewayPort, HttpPort, optional, SessionsPort, SignedPort, StorePort } from "@busbar/core";
 import manifest from "./package.json" with { type: "json" };
 import { createApp } from "./app.ts";
 import { isLoopback } from "./bearer.ts";
@@ -14,7 +14,7 @@ export const http = definePlugin({
   name: "http",
   description: "HTTP API, metrics, health and the console page; the server that WebSocket and others share",
   config: httpConfig,
-  needs: { audit: AuditPort, authority: AuthorityPort, gateway: GatewayPort, commands: CommandsPort, cursors: CursorsPort, deadLetters: DeadLettersPort, sessions: SessionsPort, signed: SignedPort, store: optional(StorePort) },
+  needs: { audit: AuditPort, auditLog: optional(AuditLogPort), authority: AuthorityPort, gateway: GatewayPort, commands: CommandsPort, cursors: CursorsPort, deadLetters: DeadLettersPort, sessions: SessionsPort, signed: SignedPort, store: optional(StorePort) },
   provides: { http: HttpPort },
   async setup(ctx) {
     const { config, needs, bus, clock, log, metrics } = ctx;
