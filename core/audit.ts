@@ -7,8 +7,8 @@ export type AuditAction =
   | "started" | "stopped"
   /** Instances and keys of the config, never values. */
   | "config-changed" | "config-refused"
-  /** Somebody was let in, or not. */
-  | "login" | "login-failed"
+  /** Somebody was let in, or not; a session ended because its credentials do not stand any more. */
+  | "login" | "login-failed" | "session-ended"
   /** Somebody may not do that; a limit was reached. */
   | "refused" | "limit"
   /** A command was given; a device answered it, or nobody did in time. */

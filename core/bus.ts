@@ -1,6 +1,6 @@
 import type { Draft, Envelope } from "./envelope.ts";
 import type { Entry } from "./journal.ts";
-import type { Principal } from "./authority.ts";
+import type { Origin, Principal } from "./authority.ts";
 
 /** What `deliver` gives back. */
 export interface Receipt {
@@ -136,6 +136,6 @@ export interface Bus {
   request(draft: Draft, options: { readonly signal: AbortSignal }): Promise<Envelope>;
   /** Resolves when the journal has room: `publish` would return true, and `deliver` not be refused at once. */
   ready(signal: AbortSignal): Promise<void>;
-  /** A bus with the rights of `principal`: every verb is checked against the Authority and `from` is stamped with its id, or checked against it. */
-  as(principal: Principal): Bus;
+  /** A bus with the rights of `principal`: every verb is checked against the Authority and `from` is stamped with its id, or checked against it. `origin`: where it is, for the audit log. */
+  as(principal: Principal, origin?: Origin): Bus;
 }

@@ -1,7 +1,8 @@
 import type { Audit, AuditAction, AuditFeed, AuditFields } from "../audit.ts";
+import type { Origin } from "../authority.ts";
 import type { Clock } from "../clock.ts";
 import type { PostOffice } from "../delivery/post-office.ts";
-import { createMessage } from "../envelope.ts";
+import { createMessage, type Envelope, type Message } from "../envelope.ts";
 import type { Log } from "../log.ts";
 import type { Counter, Metrics } from "../metrics.ts";
 import { gatewayId } from "../topic.ts";
@@ -31,6 +32,8 @@ export class AuditTrail implements Audit {
   readonly #entries: Counter;
   readonly #summed: Counter;
   readonly #lost: Counter;
+  /** Where commands came from. */
+  readonly #origins = new WeakMap<Envelope, AuditFields>();
   #kept = false;
   #second = 0;
   #count = 0;
@@ -59,7 +62,18 @@ export class AuditTrail implements Audit {
     this.#write(action, fields, gatewayId);
   }
 
-  /** The same, in the name of a plugin instance. */
+  /** A command came over a connection: its entry will say which. */
+  heard(command: Message, { transport, remote }: Origin): void {
+    this.#origins.set(command, { transport, remote });
+  }
+
+  /** A command was taken. */
+  command(message: Envelope): void {
+    const { msgid, from, to, topic } = message;
+    this.write("command", { msgid, from, to, topic, ...this.#origins.get(message) });
+  }
+
+  /** As `write`, in the name of a plugin instance. */
   of(source: string): Audit {
     return {
       write: (action, fields) => {

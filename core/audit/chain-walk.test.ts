@@ -133,6 +133,9 @@ describe("ChainWalk", () => {
     assert.equal(walk([rest.lines.slice(0, 1)], { seqs: [3] })[0]?.text, "entries 1 to 2 are missing, and no entry says that retention removed them");
     const wrong = chain([header(), entry("audit-removed", { first: 1, last: 1, lastHash: start.heads[1]!.hash })], { seq: 2, prev: start.heads[1]!.hash });
     assert.equal(walk([wrong.lines], { seqs: [3] }).length, 1);
+    // Killed while it removed: it was to remove more than it did.
+    const half = chain([header(), entry("login"), header(), entry("audit-removed", { first: 1, last: 4, lastHash: "" })], { seq: 2, prev: start.heads[1]!.hash });
+    assert.deepEqual(walk([half.lines.slice(0, 2), half.lines.slice(2)], { seqs: [3, 5] }), []);
   });
 
   it("reports what the gateway noted, keeps 100 findings of a ruin, and counts what was lost", () => {

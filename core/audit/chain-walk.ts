@@ -145,7 +145,7 @@ export class ChainWalk {
     const { first } = this;
     if (action === "lost") this.lost += Number(fields["count"]);
     if (action === "audit-key" && typeof fields["key"] === "string") this.key = fields["key"];
-    if (action === "audit-removed" && first && fields["last"] === first.seq - 1 && fields["lastHash"] === first.prev) this.#removed = true;
+    if (action === "audit-removed" && first) this.#removed ||= covers(fields, first);
     if (action === "audit-damaged" && fields["what"] !== "torn") this.#add(fields["what"] === "truncated" ? "truncated" : "foreign", `entry ${seq} says that the log was not as the gateway had left it: ${String(fields["text"])}`);
   }
 
@@ -157,4 +157,9 @@ export class ChainWalk {
   #add(what: ChainFinding["what"], text: string): void {
     if (this.findings.length < mostFindings) this.findings.push({ file: this.#file, line: this.#line, what, text });
   }
+}
+
+/** Whether retention was to remove all that was before the first entry. It may have been killed before it had removed all of its files. */
+function covers({ last, lastHash }: AuditRecord["fields"], first: ChainLine): boolean {
+  return Number(last) > first.seq - 1 || (last === first.seq - 1 && lastHash === first.prev);
 }

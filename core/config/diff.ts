@@ -34,7 +34,7 @@ export function diffConfig(old: CheckedConfig, next: CheckedConfig): ConfigDiff 
 }
 
 /** Deep equality of plain objects and arrays; the order of keys does not count. Anything else is equal to itself only. */
-function isEqual(a: unknown, b: unknown): boolean {
+export function isEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (Array.isArray(a) || Array.isArray(b)) return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, at) => isEqual(item, b[at]));

@@ -1,4 +1,4 @@
-import type { Authority, Principal } from "../authority.ts";
+import type { Authority, Origin, Principal } from "../authority.ts";
 import type { Bus } from "../bus.ts";
 import { createMessage, type Draft, type Envelope, type Message } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
@@ -15,6 +15,8 @@ export interface BusContext {
   readonly authority: () => Authority;
   /** Knows what was answered already. */
   readonly commands?: Pick<CommandTracker, "answers">;
+  /** Somebody whose place is known gives a command. */
+  readonly heard?: (command: Message, origin: Origin) => void;
 }
 
 /** The bus of a plugin: it may do everything, in the plugin's name. */
@@ -31,7 +33,7 @@ export function createBus(context: BusContext, id: string, log?: Log): Bus {
     consume: (name, pattern, handler, options) => office.readers.consume(`${id}/${name}`, pattern, { ...options, handler, ...(log && { log }) }),
     request: (draft, options) => request(context, complete(createMessage(draft)), options.signal),
     ready: (signal) => office.ready(signal),
-    as: (principal) => new PrincipalBus(context, principal),
+    as: (principal, origin) => new PrincipalBus(context, principal, origin),
   };
 }
 
@@ -42,14 +44,16 @@ export function createBus(context: BusContext, id: string, log?: Log): Bus {
 export class PrincipalBus implements Bus {
   readonly principal: Principal;
   readonly #context: BusContext;
+  readonly #origin: Origin | undefined;
   #allowed: Map<string, boolean> | undefined;
   #type = "";
   #from = "";
   #to = "";
   #topic = "";
 
-  constructor(context: BusContext, principal: Principal) {
+  constructor(context: BusContext, principal: Principal, origin?: Origin) {
     this.#context = context;
+    this.#origin = origin;
     this.principal = principal;
   }
 
@@ -60,14 +64,12 @@ export class PrincipalBus implements Bus {
   }
 
   publish(draft: Draft): boolean {
-    const message = createMessage(draft);
-    this.admit(message);
+    const message = this.#admitted(createMessage(draft));
     return this.#context.office.publish(message);
   }
 
   async deliver(draft: Draft): ReturnType<Bus["deliver"]> {
-    const message = atLeastOnce(createMessage(draft));
-    this.admit(message);
+    const message = this.#admitted(atLeastOnce(createMessage(draft)));
     return deliverAsync(this.#context.office, message);
   }
 
@@ -80,6 +82,12 @@ export class PrincipalBus implements Bus {
     if (message.type === this.#type && message.from === this.#from && message.to === this.#to && this.#topic !== "") message.topic = this.#topic;
     else this.#admitTopic(message);
     this.#context.office.complete(message, message.from);
+  }
+
+  #admitted(message: Message): Message {
+    this.admit(message);
+    if (this.#origin && message.type === "command") this.#context.heard?.(message, this.#origin);
+    return message;
   }
 
   #admitTopic(message: Message): void {
@@ -105,8 +113,7 @@ export class PrincipalBus implements Bus {
   }
 
   request(draft: Draft, options: { readonly signal: AbortSignal }): Promise<Envelope> {
-    const message = createMessage(draft);
-    this.admit(message);
+    const message = this.#admitted(createMessage(draft));
     return request(this.#context, message, options.signal);
   }
 
@@ -115,12 +122,12 @@ export class PrincipalBus implements Bus {
   }
 
   /** Only for somebody who already speaks for that id: rights can be given away, not gained. */
-  as(principal: Principal): Bus {
+  as(principal: Principal, origin?: Origin): Bus {
     const elsewhere = principal.via !== undefined && (principal.via.transport !== this.principal.via?.transport || principal.via.remote !== this.principal.via.remote);
     if (elsewhere || !speaksFor(this.principal.id, principal.id) || !isWithin(principal.roles, this.principal.roles) || !isWithin(principal.groups, this.principal.groups)) {
       throw new BusbarError("FORBIDDEN", `Cannot act as ${JSON.stringify(principal.id)}: the session is ${JSON.stringify(this.principal.id)}`);
     }
-    return new PrincipalBus(this.#context, principal);
+    return new PrincipalBus(this.#context, principal, origin ?? this.#origin);
   }
 
   /** @throws {BusbarError} FORBIDDEN when the whole pattern is not granted; BAD_FRAME when it is no pattern. */

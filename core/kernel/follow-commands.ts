@@ -29,8 +29,7 @@ export async function followCommands({ commands, office, sessions, audit, journa
   await commands.rebuild(journal);
   office.subscribe("command/#", (message, offset) => {
     if (!commands.see(message, offset)) return; // its device has had it
-    const { msgid, from, to } = message;
-    audit.write("command", { msgid, from, to });
+    audit.command(message);
     sessions.command(message, offset);
   });
   office.subscribe("ack/#", (message, offset) => {

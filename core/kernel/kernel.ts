@@ -4,14 +4,15 @@ import type { Authority } from "../authority.ts";
 import type { Bus, Subscription } from "../bus.ts";
 import { systemClock, type Clock } from "../clock.ts";
 import type { CheckedConfig } from "../config/checked.ts";
+import { changedKeys } from "../config/changed-keys.ts";
 import { diffConfig } from "../config/diff.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { CommandTracker } from "../delivery/command-tracker.ts";
-import { createBus } from "../delivery/create-bus.ts";
+import { createBus, type BusContext } from "../delivery/create-bus.ts";
 import { gatewayId } from "../topic.ts";
 import { deliverAsync, PostOffice } from "../delivery/post-office.ts";
 import { createMessage, type Draft } from "../envelope.ts";
-import { BusbarError } from "../errors.ts";
+import { BusbarError, errorText } from "../errors.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Journal } from "../journal.ts";
 import type { Log } from "../log.ts";
@@ -107,7 +108,7 @@ class GatewayKernel implements Kernel {
     this.#commands = new CommandTracker({ clock, ttl: gateway.commandTtl, limit: gateway.commandLimit, perDevice: gateway.commandsPerDevice, tell: (command, answer) => tellSender(command, answer, { office: this.#office, log }) });
     this.#office = new PostOffice({ clock, log, metrics, highWater: gateway.journalHighWater, batch: gateway.journalBatch, dedupeWindow: gateway.dedupeWindow, retainedLimit: gateway.retainedLimit, commands: this.#commands, companion: (batch) => this.#signed.companion(batch) });
     const authority = (): Authority => (this.#slot(AuthorityPort.name).filled ? (this.#slot(AuthorityPort.name).proxy as Authority) : closedAuthority);
-    const context = { office: this.#office, authority, commands: this.#commands };
+    const context: BusContext = { office: this.#office, authority, commands: this.#commands, heard: (command, origin) => this.#audit.heard(command, origin) };
     metrics.gauge("busbar_commands_open", "Commands that are not done, failed or expired", () => this.#commands.openCount);
     this.#audit = new AuditTrail({ office: this.#office, clock, log, metrics });
     this.#signed = new SignedMessages({ ...gateway, office: this.#office, authority, clock, log, metrics });
@@ -175,14 +176,16 @@ class GatewayKernel implements Kernel {
         this.#instances.set(id, again);
         await again.start().catch((cause: unknown) => again.fail(cause));
       }
+      this.#audit.write("config-refused", { added, removed, changed, keys: changedKeys(this.#config, config), reason: errorText(error) });
       throw error;
     }
     for (const id of removed) this.#instances.delete(id);
     for (const instance of fresh) this.#instances.set(instance.id, instance);
+    const keys = changedKeys(this.#config, config);
     this.#config = config;
     if (routes) this.#startRoutes(); // those that stay keep what their steps remember
     this.#audit.kept = takesAudit(config);
-    this.#audit.write("config-changed", { added, removed, changed, routes });
+    this.#audit.write("config-changed", { added, removed, changed, keys });
     return { added, removed, changed, refreshed };
   }
 

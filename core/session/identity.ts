@@ -51,6 +51,7 @@ export class Identity {
     const { signed = "off" } = this.#channel.options.limits ?? {};
     const nonce = signed === "off" ? undefined : this.#services.signed.check(message, { mode: signed, principal: this.principal });
     this.bus.admit(message);
+    if (message.type === "command") this.#services.audit.heard(message, this.#channel.origin);
     return nonce;
   }
 

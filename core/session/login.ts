@@ -1,6 +1,8 @@
 import type { Credentials, Principal } from "../authority.ts";
 import { PrincipalBus } from "../delivery/create-bus.ts";
 import type { Draft, Message } from "../envelope.ts";
+import { errorCode } from "../errors.ts";
+import { isId } from "../topic.ts";
 import type { PeerSession } from "./peer-session.ts";
 import type { SessionServices } from "./session-services.ts";
 
@@ -57,7 +59,10 @@ export class Login {
 
   #accepted(principal: Principal): void {
     const { session, services, will, accepted, refused } = this.#options;
-    if (session.principal !== undefined && principal.id !== session.principal.id) return refused(); // a new token of the same peer is welcome, another peer is not
+    if (session.principal !== undefined && principal.id !== session.principal.id) { // a new token of the same peer is welcome, another peer is not
+      services.audit.write("login-failed", { ...session.who(), reason: "the new token is for somebody else", claimed: principal.id });
+      return refused();
+    }
     if (will === undefined) return accepted(principal, undefined);
     const { limits: { signed: mode = "off" } = {} } = session.channel.options;
     const wrong = (error: unknown): void => {
@@ -78,7 +83,8 @@ export class Login {
     const { session, services, refused } = this.#options;
     const credentials = this.#credentials;
     services.log.warn("authentication failed", { ...session.who(), error });
-    services.audit.write("login-failed", { ...session.who(), ...(credentials.kind === "token" && credentials.id !== undefined ? { claimed: credentials.id.slice(0, 256) } : {}) });
+    const claimed = credentials.kind === "token" ? credentials.id : credentials.names[0];
+    services.audit.write("login-failed", { ...session.who(), credentials: credentials.kind, code: errorCode(error), ...(claimed !== undefined && { claimed: isId(claimed) ? claimed : "no id" }) }); // who puts his secret where his id belongs has it nowhere
     refused();
   }
 }

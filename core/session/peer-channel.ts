@@ -111,6 +111,7 @@ export class PeerChannel {
   /** Ends the session: the peer does not read fast enough. */
   overflowed(): void {
     this.#services.log.warn("connection ended: it does not read fast enough", { ...this.#session.who(), buffered: this.transport.buffered() });
+    this.#services.audit.write("limit", { ...this.#session.who(), code: "slow-consumer" });
     this.#session.close(CloseCode.slowConsumer, "slow consumer");
   }
 
@@ -130,7 +131,7 @@ export class PeerChannel {
     const known = error instanceof BusbarError;
     if (code === "FORBIDDEN") {
       log.warn("refused", { ...this.#session.who(), error });
-      audit.write("refused", { ...this.#session.who(), reason: errorText(error) });
+      audit.write("refused", { ...this.#session.who(), code, reason: errorText(error), ...(msgid && { msgid }) });
     }
     if (!known) log.error("session failed on a frame", { ...this.#session.who(), error });
     const resume = known && (code === "UNKNOWN_OFFSET" || code === "DAMAGED") ? this.#resumption(error) : undefined;

@@ -80,7 +80,7 @@ export class PeerSession implements Session {
   fail(error: unknown): void {
     if (!this.channel.open) return;
     const tooLarge = errorCode(error) === "TOO_LARGE";
-    this.#services.refused(tooLarge ? "TOO_LARGE" : "protocol error");
+    this.#services.refused(tooLarge ? "TOO_LARGE" : "protocol error", this);
     this.#services.log.warn("connection ended: what it sent does not decode", { ...this.who(), error });
     this.close(tooLarge ? CloseCode.tooLarge : CloseCode.protocolError, tooLarge ? "frame too large" : "protocol error");
   }
@@ -130,7 +130,6 @@ export class PeerSession implements Session {
 
   #authenticate(credentials: Credentials, { answer, will }: { readonly answer?: () => void; readonly will?: Message | undefined } = {}): void {
     const services = this.#services;
-    const refused = (): void => this.#refuse("authFailed", "authentication failed");
     const welcome = (): void => {
       if (!this.channel.open) return;
       answer?.();
@@ -138,7 +137,7 @@ export class PeerSession implements Session {
       this.#release();
     };
     this.channel.transport.pause();
-    this.#login = new Login(credentials, { session: this, services, will, refused, accepted: (principal, draft) => {
+    this.#login = new Login(credentials, { session: this, services, will, refused: () => this.#refuse("authFailed", "authentication failed"), accepted: (principal, draft) => {
       this.#cancelAuth?.();
       this.#cancelAuth = undefined;
       if (this.#identities.own === undefined) this.#identities.attach(principal, draft && {});
@@ -155,7 +154,7 @@ export class PeerSession implements Session {
 
   #refuse(code: "authTimeout" | "authFailed", reason: string): void {
     if (!this.channel.open) return;
-    this.#services.refused(code);
+    this.#services.refused(code, this);
     this.close(CloseCode[code], reason);
   }
 
@@ -269,7 +268,7 @@ export class PeerSession implements Session {
 
   #withinRate(): boolean {
     if (this.#rate === undefined || this.#rate.admit()) return true;
-    this.#services.refused("rate limit");
+    this.#services.refused("rate limit", this);
     this.close(CloseCode.rateLimit, `more than ${this.channel.options.limits?.rate} messages a second`);
     return false;
   }

@@ -52,7 +52,10 @@ export class SessionRegistry implements Sessions {
     this.#wills = new Wills({ office, clock: options.clock, log: options.log, grace: options.presenceGrace });
     this.#services = {
       office, authority: options.authority, clock: options.clock, log: options.log, commands: options.commands, answers: new CommandAnswers(options), audit: options.audit, signed: options.signed,
-      refused: (reason) => void metrics.counter("busbar_refused_total", "Frames and peers refused, by reason", { reason }).value++,
+      refused: (reason, session) => {
+        metrics.counter("busbar_refused_total", "Frames and peers refused, by reason", { reason }).value++;
+        if (session) auditRefusal(options.audit, reason, session);
+      },
       deliveries: new PeerDeliveries(metrics),
       wills: this.#wills,
       attached: (session, principal) => this.#attached(session, principal),
@@ -190,6 +193,13 @@ export class SessionRegistry implements Sessions {
     this.#wills.retry();
     this.#services.answers.retry();
   }
+}
+
+/** A failed login is in the audit log by itself, with what was shown. */
+function auditRefusal(audit: AuditTrail, code: string, session: PeerSession): void {
+  if (code === "authTimeout") audit.write("login-failed", { ...session.who(), code });
+  else if (code !== "authFailed") audit.write("limit", { ...session.who(), code });
+  else if (session.principal) audit.write("session-ended", { ...session.who(), code, reason: "it has expired, was revoked, or could not be renewed" });
 }
 
 function statusOf(session: PeerSession, principal: string): SessionStatus {

@@ -19,8 +19,8 @@ export interface SessionServices {
   readonly log: Log;
   readonly commands: CommandTracker;
   readonly answers: CommandAnswers;
-  /** A frame or a peer was refused: counted by reason. */
-  refused(reason: string): void;
+  /** A frame or a peer was refused: counted by reason. With a session it is also put into the audit log. */
+  refused(reason: string, session?: PeerSession): void;
   readonly audit: AuditTrail;
   readonly deliveries: PeerDeliveries;
   readonly wills: Wills;

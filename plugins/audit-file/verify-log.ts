@@ -30,11 +30,16 @@ export interface Verdict {
 
 /** Checks a whole log, which a gateway may be writing to. @throws a system error when it cannot be read. */
 export async function verifyLog(folder: string, options: VerifyOptions): Promise<Verdict> {
-  const first = await walkLog(folder, options);
-  // A line that is being written is not whole, either: it is when one looks again.
-  if (!first.findings.some(({ what }) => what === "torn")) return first;
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  return await walkLog(folder, options);
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const verdict = await walkLog(folder, options);
+      // A line that is being written is not whole, either: it is when one looks again.
+      if (attempt > 0 || !verdict.findings.some(({ what }) => what === "torn")) return verdict;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT" || attempt > 5) throw error; // retention has removed a file meanwhile
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
 }
 
 async function walkLog(folder: string, { ring, headFile, heads = [] }: VerifyOptions): Promise<Verdict> {

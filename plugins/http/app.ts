@@ -130,6 +130,7 @@ function answerError(parts: ApiParts, error: Error, context: Context<AppEnv>): R
   if (status === 403) {
     parts.metrics.counter("busbar_http_refused_total", "Requests refused, by reason", { reason: "forbidden" }).value++;
     parts.log.warn("Refused a request", { principal: context.get("principal")?.id, method: context.req.method, path: context.req.path, reason: error });
+    parts.audit.write("refused", { id: context.get("principal")?.id, transport: "http", remote: remoteOf(context), code: "FORBIDDEN", method: context.req.method, path: context.req.path, reason: problem.message });
   }
   if (status === 500 || status === 504) parts.log.error("A request failed", { method: context.req.method, path: context.req.path, reason: error });
   return problem.response();

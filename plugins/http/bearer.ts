@@ -1,4 +1,4 @@
-import { BusbarError, errorCode, type Authority, type Log, type Metrics, type Principal } from "@busbar/core";
+import { BusbarError, errorCode, type Audit, type Authority, type Log, type Metrics, type Origin, type Principal } from "@busbar/core";
 import type { Context } from "hono";
 import type { AppEnv } from "./operation.ts";
 import { unauthenticated } from "./problem.ts";
@@ -6,6 +6,11 @@ import { unauthenticated } from "./problem.ts";
 /** The address the request came from; "unknown" where there is no socket. */
 export function remoteOf(context: Context<AppEnv>): string {
   return context.env?.incoming?.socket.remoteAddress ?? "unknown";
+}
+
+/** Where it came from, for the audit log. */
+export function originOf(context: Context<AppEnv>): Origin {
+  return { transport: "http", remote: remoteOf(context) };
 }
 
 /**
@@ -25,7 +30,7 @@ export function isLoopback(host: string): boolean {
 }
 
 /** Makes the function that finds out who asks by `Authorization: Bearer` (RFC 6750 §2.1). It throws 401. */
-export function bearer(authority: Authority, parts: { readonly log: Log; readonly metrics: Metrics }): (context: Context<AppEnv>) => Promise<Principal> {
+export function bearer(authority: Authority, parts: { readonly audit: Audit; readonly log: Log; readonly metrics: Metrics }): (context: Context<AppEnv>) => Promise<Principal> {
   const refused = parts.metrics.counter("busbar_http_refused_total", "Requests refused, by reason", { reason: "unauthenticated" });
   return async (context) => {
     const token = /^bearer +(\S+) *$/i.exec(context.req.header("authorization") ?? "")?.[1];
@@ -42,6 +47,7 @@ export function bearer(authority: Authority, parts: { readonly log: Log; readonl
       if (errorCode(error) !== "UNAUTHENTICATED") throw error;
       refused.value++;
       parts.log.warn("Refused a token", { remote, reason: error });
+      parts.audit.write("login-failed", { transport: "http", remote, code: "UNAUTHENTICATED" });
       throw unauthenticated(error);
     }
   };

@@ -1,5 +1,6 @@
 import { createMinter, decodePayload, idText, speaksFor, type CommandRecord, type Principal } from "@busbar/core";
 import * as v from "valibot";
+import { originOf } from "./bearer.ts";
 import { defineOperation, type AnyOperation, type ApiParts } from "./operation.ts";
 import { Problem } from "./problem.ts";
 import { maySee } from "./rights.ts";
@@ -25,7 +26,7 @@ export function commandOperations(parts: ApiParts): AnyOperation[] {
       async handle({ principal, params, body, context }) {
         const { payload, msgid = mint(), ttl, deadline = ttl === undefined ? undefined : Math.round(parts.clock.now() + ttl * 1000), replace, wait = 0 } = body;
         if (parts.config.signed === "require") throw new Problem(403, { code: "FORBIDDEN", detail: "Cannot give a command here: this listener requires signed messages, and POST /api/messages takes them" });
-        await parts.bus.as(principal).deliver({ type: "command", to: params.id, msgid, payload: decodePayload(payload), qos: 1, expires: deadline, replace });
+        await parts.bus.as(principal, originOf(context)).deliver({ type: "command", to: params.id, msgid, payload: decodePayload(payload), qos: 1, expires: deadline, replace });
         const found = await outcome(parts, principal, { msgid, wait, signal: context.req.raw.signal });
         if (found !== undefined && found.to !== params.id) throw new Problem(409, { detail: `Cannot give the command: the msgid is that of one to ${JSON.stringify(found.to)}` });
         if (found !== undefined && found.state !== "queued" && found.state !== "sent") return context.json(found);

@@ -1,5 +1,6 @@
 import { createMinter, decodePayload, errorCode, errorText, toJsonObject, topicPattern, type Bus, type Draft, type Principal, type Qos, type Receipt, type SignatureFields, type Store } from "@busbar/core";
 import * as v from "valibot";
+import { originOf } from "./bearer.ts";
 import { defineOperation, type AnyOperation, type ApiParts } from "./operation.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { checkMaySee } from "./rights.ts";
@@ -24,16 +25,9 @@ export function messageOperations(parts: ApiParts): AnyOperation[] {
       answers: { 200: { description: "What became of it, or of each in order", schema: v.union([receipt, v.array(receipt)]) } },
       problems: [403, 503],
       async handle({ principal, body, context }) {
-        const bus = parts.bus.as(principal);
+        const bus = parts.bus.as(principal, originOf(context));
         const { signed: mode } = parts.config;
-        const sign = mode === "off" ? undefined : async (draft: Draft, signature: SignatureFields): Promise<Receipt | undefined> => {
-          try {
-            return await parts.signed.send(draft, { mode, principal, signature });
-          } catch (error) {
-            if (errorCode(error) === "FORBIDDEN") parts.audit.write("refused", { id: principal.id, transport: "http", reason: errorText(error) });
-            throw error;
-          }
-        };
+        const sign = mode === "off" ? undefined : (draft: Draft, signature: SignatureFields): Promise<Receipt | undefined> => parts.signed.send(draft, { mode, principal, signature });
         const send = (input: Input): Promise<Outcome> => sendOne(bus, input, { mint, sign, signal: context.req.raw.signal });
         if (!Array.isArray(body)) return context.json(await send(body as Input));
         return context.json(await sendAll(body as v.InferOutput<typeof envelopeList>, send));

@@ -48,6 +48,6 @@ test("POST /api/readers/drop forgets all cursors of one that is gone, notes who 
   assert.deepEqual((await list(fixture)).map(({ reader }) => reader), ["subject/here", "subject/older"], "and no other whose name begins so");
   assert.equal((await drop("subject/old")).status, 404);
   const noted = async () => (await fixture.parts.store!.messages({ topic: "audit/subject", limit: 100 })).entries;
-  await until("it is noted", async () => (await noted()).length > 0, { turn: () => fixture.clock.advance(0) });
-  assert.deepEqual((await noted()).map(({ message }) => message.payload), [{ action: "reader-drop", by: "app", reader: "subject/old" }]);
+  await until("it is noted", async () => (await noted()).length > 1, { turn: () => fixture.clock.advance(0) });
+  assert.deepEqual((await noted()).slice(1).map(({ message }) => message.payload), [{ action: "reader-drop", by: "app", reader: "subject/old" }], "besides what was refused");
 });
