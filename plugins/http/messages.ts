@@ -1,4 +1,4 @@
-import { createMinter, decodePayload, errorCode, errorText, toJsonObject, topicPattern, type Bus, type Draft, type Principal, type Qos, type Receipt, type SignatureFields, type Store } from "@busbar/core";
+import { createMinter, decodePayload, errorCode, toJsonObject, topicPattern, type Bus, type Draft, type Principal, type Qos, type Receipt, type SignatureFields, type Store } from "@busbar/core";
 import * as v from "valibot";
 import { originOf } from "./bearer.ts";
 import { defineOperation, type AnyOperation, type ApiParts } from "./operation.ts";

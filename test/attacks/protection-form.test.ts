@@ -125,5 +125,5 @@ test("signatures reach neither subscribers nor the journal, and every refusal is
   const audit = site.gateway.next("audit/#");
   assert.equal(await peer.say(signed(otherKey, { from: "home-7" })), "FORBIDDEN");
   const { payload } = await audit;
-  assert.deepEqual({ ...(payload as object), remote: "" }, { action: "refused", transport: "tcp", remote: "", id: "home-7", reason: "Cannot take the message: its mac is not that of its sender's key" });
+  assert.deepEqual({ ...(payload as object), remote: "", msgid: "" }, { action: "refused", transport: "tcp", remote: "", id: "home-7", code: "FORBIDDEN", msgid: "", reason: "Cannot take the message: its mac is not that of its sender's key" });
 });
