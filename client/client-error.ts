@@ -1,7 +1,7 @@
 /**
  * What a caller of the client may have to handle. The first six are what the gateway answers (WIRE §2). UNAUTHENTICATED: it does not believe the token. REPLACED: a newer connection speaks
  * for this id. DROPPED: the buffer was full, and its policy let go of the message. EXPIRED: it was of no use any more before it could be sent. TIMEOUT: nobody answered in time. UNAVAILABLE: no
- * connection. CLOSED: the client was closed. IO: the store failed. HANDLER: a function that the caller passed in has thrown.
+ * connection. SEALED: none of the keys opens a sealed payload, or it is not what was sealed. CLOSED: the client was closed. IO: the store failed. HANDLER: a function that the caller passed in has thrown.
  */
 export type ClientErrorCode =
   | "BAD_FRAME"
@@ -18,7 +18,8 @@ export type ClientErrorCode =
   | "UNAVAILABLE"
   | "CLOSED"
   | "IO"
-  | "HANDLER";
+  | "HANDLER"
+  | "SEALED";
 
 const retryable: ReadonlySet<ClientErrorCode> = new Set<ClientErrorCode>(["OVERLOAD", "TIMEOUT", "UNAVAILABLE", "IO"]);
 

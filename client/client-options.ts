@@ -4,6 +4,8 @@ import { isId, type Draft } from "./envelope.ts";
 import type { LineOptions } from "./line.ts";
 import type { BufferOptions } from "./outbox-options.ts";
 import type { Store } from "./store.ts";
+import type { OpenOptions } from "./sealed.ts";
+import { signTransport, type SignOptions } from "./sign-transport.ts";
 import { webSocket } from "./web-socket.ts";
 
 /** How a client is made. Times in milliseconds. */
@@ -33,6 +35,10 @@ export interface ClientOptions {
   readonly will?: Draft;
   /** Commands whose answers are remembered (default 1,000), and how many are carried out at once (default 1). */
   readonly commands?: { readonly remember?: number; readonly concurrency?: number };
+  /** Sign each message as it is sent: for a gateway that wants it. The clock must be right within the gateway's window, 5 minutes. Default: nothing is signed. */
+  readonly sign?: SignOptions;
+  /** Open sealed payloads of all subscriptions and commands. What cannot be opened is told of in `problem`. Default: they are handed over as they are. */
+  readonly open?: OpenOptions;
   /** Default: JSON over WebSocket. `tcp()` of `@busbar/client/tcp` is another one. */
   readonly transport?: Transport;
   /** For tests. */
@@ -47,6 +53,8 @@ export interface CheckedOptions extends Omit<LineOptions, "greeting" | "unanswer
   readonly window: number;
   readonly frameLimit: number;
   readonly will: Draft | undefined;
+  readonly signs: boolean;
+  readonly open: OpenOptions | undefined;
   readonly commands: { readonly remember: number; readonly concurrency: number };
 }
 
@@ -54,6 +62,7 @@ export interface CheckedOptions extends Omit<LineOptions, "greeting" | "unanswer
 export function checkOptions(options: ClientOptions): CheckedOptions {
   const { url, id, token, store, buffer = {}, batch = {}, heartbeat = {}, reconnect = {}, will, commands = {} } = options;
   if (!isId(id)) throw new TypeError(`Cannot make a client: ${JSON.stringify(id)} is no id`);
+  const { clock = systemClock, transport = webSocket, sign } = options;
   const most = Number.MAX_SAFE_INTEGER;
   return {
     url,
@@ -69,8 +78,10 @@ export function checkOptions(options: ClientOptions): CheckedOptions {
     reconnect: reconnect === false ? undefined : { min: within("reconnect.min", reconnect.min ?? 500, 1, 3_600_000), max: within("reconnect.max", reconnect.max ?? 30_000, 1, 3_600_000) },
     takeover: options.takeover ?? false,
     commands: { remember: within("commands.remember", commands.remember ?? 1000, 1, most), concurrency: within("commands.concurrency", commands.concurrency ?? 1, 1, 1000) },
-    transport: options.transport ?? webSocket,
-    clock: options.clock ?? systemClock,
+    transport: sign === undefined ? transport : signTransport(transport, { ...sign, id, clock }),
+    signs: sign !== undefined,
+    open: options.open,
+    clock,
   };
 }
 

@@ -1,3 +1,4 @@
+import { canonicalJson } from "./canonical-json.ts";
 import { createChanges, type Changes, type ChangesOptions } from "./changes.ts";
 import { ClientError } from "./client-error.ts";
 import { checkOptions, type ClientOptions, type CheckedOptions } from "./client-options.ts";
@@ -8,9 +9,12 @@ import { Feeds } from "./feeds.ts";
 import { Line, type ClientState } from "./line.ts";
 import { Listeners } from "./listeners.ts";
 import { createMint } from "./mint.ts";
+import { createOpening, openingHandler, type OpenMessage } from "./opening.ts";
 import { Outbox } from "./outbox.ts";
+import { PublishOrder } from "./publish-order.ts";
 import { quiet } from "./quiet.ts";
 import { Requests, type Answer, type CommandDraft, type RequestOptions } from "./requests.ts";
+import { sealDraft } from "./seal-draft.ts";
 import { StoreQueue } from "./store-queue.ts";
 import type { MessageHandler, SubscribeOptions, Subscription } from "./subscription.ts";
 
@@ -95,6 +99,8 @@ class GatewayClient implements Client {
   readonly #store: StoreQueue | undefined;
   readonly #line: Line;
   readonly #outbox: Outbox;
+  readonly #order: PublishOrder;
+  readonly #open: OpenMessage | undefined;
   readonly #feeds: Feeds;
   readonly #desk: CommandDesk;
   readonly #requests: Requests;
@@ -119,8 +125,10 @@ class GatewayClient implements Client {
         this.#listeners.tell("dropped", message, error);
       },
     });
+    this.#order = new PublishOrder((message) => (this.#store === undefined ? this.#outbox.add(message) : this.#loaded.then(() => this.#outbox.add(message)))); // after what an earlier run has left
+    this.#open = options.open && createOpening(options.open);
     this.#feeds = new Feeds({ after: clock.after, store: this.#store, problem });
-    this.#desk = new CommandDesk({ clock, store: this.#store, problem, ...commands });
+    this.#desk = new CommandDesk({ clock, store: this.#store, problem, open: this.#open, ...commands });
     this.#requests = new Requests({ id, clock, mint: this.#mint, publish: (draft) => this.publish(draft), subscribe: (pattern, handler, how) => this.subscribe(pattern, handler, how) });
     this.#line = this.#createLine();
     this.#loaded = this.#load();
@@ -147,14 +155,15 @@ class GatewayClient implements Client {
     try {
       if (this.#closed) throw this.#closed;
       message = writeDown(draft, { msgid: this.#mint, now: this.#options.clock.now() });
+      if (this.#options.signs) canonicalJson([message.msgid, JSON.parse(message.payload)]); // what could not be signed would be in the way of all that follows
     } catch (error) {
       return quiet(Promise.reject(error as Error));
     }
-    if (this.#store === undefined) return this.#outbox.add(message);
-    return quiet(this.#loaded.then(() => this.#outbox.add(message))); // after what an earlier run has left
+    return quiet(this.#order.enter(draft.seal === undefined ? message : sealDraft(message, { seal: draft.seal, from: this.id })));
   }
 
   async saved(): Promise<void> {
+    await this.#order.settled;
     await this.#loaded;
     await this.#store?.saved();
     if (this.#store?.broken) throw new ClientError("IO", "The store cannot be written");
@@ -168,7 +177,8 @@ class GatewayClient implements Client {
 
   subscribe(pattern: string, handler: MessageHandler, options: SubscribeOptions = {}): Subscription {
     if (this.#closed) throw this.#closed;
-    return this.#feeds.add(pattern, handler, options);
+    const open = options.open === undefined ? this.#open : createOpening(options.open);
+    return this.#feeds.add(pattern, open === undefined ? handler : openingHandler(handler, { open, problem: (error) => this.#listeners.tell("problem", error) }), options);
   }
 
   onCommand(handler: CommandHandler): void {
@@ -253,6 +263,7 @@ class GatewayClient implements Client {
 
   async #close(patience: number): Promise<void> {
     await this.#loaded;
+    if (patience > 0) await this.#order.settled;
     if (patience > 0 && !this.#closed) {
       let cancel = (): void => {};
       await Promise.race([this.#outbox.drained(), new Promise<void>((resolve) => (cancel = this.#options.clock.after(patience, resolve)))]);

@@ -2,6 +2,7 @@ import type { ClientClock } from "./clock.ts";
 import { ClientError } from "./client-error.ts";
 import type { Connection } from "./connection.ts";
 import { formatPayload, type Envelope } from "./envelope.ts";
+import type { OpenMessage } from "./opening.ts";
 import type { StoreQueue } from "./store-queue.ts";
 
 /**
@@ -19,6 +20,8 @@ export interface CommandDeskOptions {
   /** Handlers at work at once. */
   readonly concurrency: number;
   readonly problem: (error: ClientError) => void;
+  /** Opens commands that are sealed; undefined: they are handed over as they are. */
+  readonly open: OpenMessage | undefined;
 }
 
 /** How far a command has come. `begun`: its handler was called. */
@@ -116,10 +119,11 @@ export class CommandDesk {
     if (cancel) this.#ended.signal.addEventListener("abort", cancel);
     try {
       if (expires !== undefined && expires <= clock.now()) throw new ClientError("EXPIRED", "the command has expired");
-      const result: unknown = await handler(command, { signal: AbortSignal.any([deadline.signal, this.#ended.signal]) });
+      const result: unknown = await handler((await this.#options.open?.(command)) ?? command, { signal: AbortSignal.any([deadline.signal, this.#ended.signal]) });
       this.#finish(command, { state: "ok", at, ...(result === undefined ? {} : { result: formatPayload(result) }) });
     } catch (error) {
-      if (!(error instanceof ClientError)) problem(new ClientError("HANDLER", `The handler of commands failed on "${command.msgid}"`, { cause: error }));
+      if (error instanceof ClientError && error.code === "SEALED") problem(error);
+      else if (!(error instanceof ClientError)) problem(new ClientError("HANDLER", `The handler of commands failed on "${command.msgid}"`, { cause: error }));
       this.#finish(command, { state: "error", at, result: JSON.stringify(error instanceof Error ? error.message : String(error)) });
     } finally {
       cancel?.();

@@ -1,4 +1,5 @@
 import { ClientError } from "./client-error.ts";
+import type { SealOptions } from "./sealed.ts";
 
 /** MQTT's levels of delivery: 0 at most once, 1 at least once, 2 exactly once. */
 export type Qos = 0 | 1 | 2;
@@ -26,6 +27,8 @@ export interface Draft {
   readonly retain?: boolean;
   /** Milliseconds since the Unix epoch after which it is of no use; it is not sent any more then. */
   readonly expires?: number;
+  /** Who alone may read the payload: it is encrypted before it leaves this process. Default: everybody to whom the gateway gives it. */
+  readonly seal?: SealOptions;
 }
 
 /** What became of a message. */
@@ -65,6 +68,10 @@ export interface Outgoing {
   readonly expires?: number | undefined;
   /** JSON text. */
   readonly payload: string;
+  /** The signature, where the transport signs: base64url. */
+  readonly mac?: string | undefined;
+  readonly nonce?: string | undefined;
+  readonly signedAt?: number | undefined;
 }
 
 const idPattern = /^[A-Za-z0-9._:@-]+(?:\/[A-Za-z0-9._:@-]+)*$/;

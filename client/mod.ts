@@ -17,5 +17,7 @@ export type { ClientState } from "./line.ts";
 export * from "./memory-store.ts";
 export type { BufferOptions } from "./outbox-options.ts";
 export type { Answer, CommandDraft, RequestOptions } from "./requests.ts";
+export { isSealed, type OpenOptions, type SealingKey, type SealOptions } from "./sealed.ts";
+export type { SignOptions } from "./sign-transport.ts";
 export * from "./store.ts";
 export type { Gap, MessageHandler, SubscribeOptions, Subscription } from "./subscription.ts";

@@ -1,6 +1,7 @@
 import { ClientError } from "./client-error.ts";
 import type { Envelope, Qos } from "./envelope.ts";
 import { quiet } from "./quiet.ts";
+import type { OpenOptions } from "./sealed.ts";
 
 /** Is called with each message of a subscription, one after the other. A promise is waited for before the next one comes. */
 export type MessageHandler = (message: Envelope) => unknown;
@@ -20,6 +21,8 @@ export interface SubscribeOptions {
   readonly overflow?: "drop-oldest" | "drop-newest" | "latest" | "disconnect";
   /** How many messages the gateway holds back meanwhile. */
   readonly limit?: number;
+  /** With what sealed payloads of this subscription are opened. Default: as the client's options say. */
+  readonly open?: OpenOptions;
   /** The journal does not hold any more what should have come next: `oldest` is where it goes on, undefined where that is unknown. */
   readonly onGap?: (gap: Gap) => void;
 }

@@ -6,9 +6,10 @@
  */
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
-import { compileMessage, envelopeProto, errorText, Message, varintFraming } from "@busbar/core";
+import { compileMessage, createMessage, envelopeProto, errorText, Message, varintFraming } from "@busbar/core";
 import { FrameSchema } from "@busbar/core/proto/gen/busbar/v1/envelope_pb.ts";
 import type { ConnectionEvents, Transport, WireFrame } from "./connection.ts";
+import { readPayload, type Outgoing } from "./envelope.ts";
 
 /** How to connect. */
 export interface TcpOptions {
@@ -64,7 +65,7 @@ function connectionOn(socket: Socket, events: ConnectionEvents, { frameLimit, re
   return {
     publish(messages) {
       socket.cork();
-      for (const { payload, ...fields } of messages) write(codec.encodeMessage(Message.fromJsonText({ ...fields, payload: undefined }, payload), undefined));
+      for (const message of messages) write(message.mac === undefined ? codec.encodeMessage(toMessage(message), undefined) : frames.encode({ envelope: toEnvelope(message) }));
       socket.uncork();
     },
     send: ({ type, ...fields }) => write(frames.encode({ [type]: toProto(fields) })),
@@ -78,12 +79,30 @@ function connectionOn(socket: Socket, events: ConnectionEvents, { frameLimit, re
   };
 }
 
+/** A message with its payload as JSON text, or as the bytes that it stands for: they need no base64 here. */
+function toMessage({ payload, ...fields }: Outgoing): Message {
+  const bytes = bytesOf(payload);
+  return bytes === undefined ? Message.fromJsonText({ ...fields, payload: undefined }, payload) : createMessage({ ...fields, payload: bytes });
+}
+
+/** The same with its signature. */
+function toEnvelope({ payload, mac, signedAt, ...fields }: Outgoing): Record<string, unknown> {
+  const bytes = bytesOf(payload);
+  return { ver: "1.0", ...fields, ...(bytes === undefined ? { json: payload } : { data: bytes }), signed_at: signedAt, mac: new Uint8Array(Buffer.from(mac ?? "", "base64url")) };
+}
+
+function bytesOf(payload: string): Uint8Array | undefined {
+  const value = payload.startsWith('{"$base64":"') ? readPayload(JSON.parse(payload)) : undefined;
+  return value instanceof Uint8Array ? value : undefined;
+}
+
 /** Fields of a frame and of an envelope in it that the .proto file calls otherwise, or has in another form. */
-function toProto({ deviceId, payload, will, ...fields }: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function toProto({ deviceId, payload, will, mac, signedAt, ...fields }: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return {
     ...fields,
     ...(deviceId === undefined ? {} : { device_id: deviceId }),
     ...(payload === undefined ? {} : { json: JSON.stringify(payload) }),
+    ...(mac === undefined ? {} : { mac: new Uint8Array(Buffer.from(mac as string, "base64url")), signed_at: signedAt }),
     ...(will === undefined ? {} : { will: toProto(will as Readonly<Record<string, unknown>>) }),
   };
 }

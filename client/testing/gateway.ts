@@ -1,5 +1,5 @@
 import { createServer, connect, type Socket } from "node:net";
-import { testPlugin, type TestGateway } from "@busbar/core/testkit";
+import { openAuthority, testPlugin, type TestGateway } from "@busbar/core/testkit";
 import http from "@busbar/http";
 import storageSqlite from "@busbar/storage-sqlite";
 import tcpProtobuf from "@busbar/tcp-protobuf";
@@ -23,12 +23,14 @@ export interface GatewayUnderTest extends AsyncDisposable {
   restart(between?: () => Promise<void>): Promise<void>;
 }
 
-/** Starts it. `folder`: keeps the journal there; without it in memory. */
-export async function openGateway({ folder, config = {} }: { readonly folder?: string; readonly config?: object } = {}): Promise<GatewayUnderTest> {
+/** Starts it. `folder`: keeps the journal there; without it in memory. `messageKeys`: by id; messages must then be signed. */
+export async function openGateway({ folder, config = {}, messageKeys }: { readonly folder?: string; readonly config?: object; readonly messageKeys?: Readonly<Record<string, readonly string[]>> } = {}): Promise<GatewayUnderTest> {
   const seen: Envelope[] = [];
+  const signed = messageKeys === undefined ? "off" : "require";
   const start = async (): Promise<TestGateway> => {
-    const gateway = await testPlugin(websocket, config, {
-      plugins: { http: [http, { port: 0 }], tcp: [tcpProtobuf, { port: 0 }], ...(folder === undefined ? {} : { storage: [storageSqlite, { file: "journal.db" }] }) },
+    const gateway = await testPlugin(websocket, { signed, ...config }, {
+      authority: openAuthority(messageKeys && { messageKeys }),
+      plugins: { http: [http, { port: 0 }], tcp: [tcpProtobuf, { port: 0, signed }], ...(folder === undefined ? {} : { storage: [storageSqlite, { file: "journal.db" }] }) },
       ...(folder === undefined ? {} : { cwd: folder }),
     });
     gateway.bus.subscribe("#", (message) => void (message.type === "event" || message.type === "audit" || seen.push(message)));

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandFor, envelopeJson } from "@busbar/core";
-import { PeerDriver } from "@busbar/core/testkit";
+import { PeerDriver, until } from "@busbar/core/testkit";
 import { createRig } from "../faults/rig.ts";
 import { openPeer } from "../support/open-peer.ts";
 import { jsonFrame, signed, type WireEnvelope } from "../support/sign-message.ts";
-import { key, lampKey, loginAt, newKey, otherKey, shift, SignedSite, until } from "../support/signed-site.ts";
+import { key, lampKey, loginAt, newKey, otherKey, shift, SignedSite } from "../support/signed-site.ts";
 
 for (const way of ["ws", "wsProto", "tcp"] as const) {
   test(`a signed frame that was recorded and is sent again over the same ${way} connection arrives once`, async (t) => {
@@ -47,7 +47,7 @@ test("a signed frame that is sent over two connections in the same moment arrive
     const stored = signed(key, { from: "home-7/lamp", payload: round });
     for (const peer of [ws, tcp]) peer.send(live);
     for (const peer of [ws, tcp]) peer.send(stored);
-    await until(() => ws.driver.pending + tcp.driver.pending >= 3, "three answers");
+    await until("three answers", () => ws.driver.pending + tcp.driver.pending >= 3);
     const answers = [];
     for (const peer of [ws, tcp]) while (peer.driver.pending > 0) answers.push(await peer.answer());
     assert.deepEqual(answers.sort(), ["FORBIDDEN", "ack", "ack"]);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { configSchema, issueToken } from "@busbar/auth-jwt";
 import * as v from "valibot";
-import { startGatewayProcess, type GatewayProcess } from "./gateway-process.ts";
+import { startGatewayProcess, type GatewayProcess, type GatewayProcessOptions } from "./gateway-process.ts";
 import type { Runtime } from "./scenario.ts";
 
 /** The sections of plugins in a config, by instance. */
@@ -18,7 +18,7 @@ export interface Rig extends AsyncDisposable {
   /** A token for everything. */
   tokenFor(id: string): Promise<string>;
   /** Starts the gateway, see `startGatewayProcess`; `plugins` are sections in the place of those of the same name, this time. */
-  start(options?: { readonly prefix?: readonly string[]; readonly plugins?: Sections }): GatewayProcess;
+  start(options?: Pick<GatewayProcessOptions, "prefix" | "heard"> & { readonly plugins?: Sections }): GatewayProcess;
 }
 
 /** How the rig is made. */
@@ -45,9 +45,9 @@ export async function createRig({ runtime, plugins = {}, gateway = {} }: RigOpti
     folder,
     file: join(folder, "data", "busbar.db"),
     tokenFor: (id) => issueToken(checked, { id, roles: ["all"], ttl: 86_400, user: false }, { path: (file) => join(folder, file) }),
-    start({ prefix, plugins = {} } = {}) {
+    start({ prefix, heard, plugins = {} } = {}) {
       writeFileSync(join(folder, "busbar.json"), JSON.stringify({ plugins: { ...sections, ...plugins }, gateway: settings }, undefined, 2));
-      const gateway = startGatewayProcess({ folder, runtime, ...(prefix && { prefix }) });
+      const gateway = startGatewayProcess({ folder, runtime, ...(prefix && { prefix }), ...(heard && { heard }) });
       running.add(gateway);
       void gateway.ended.finally(() => running.delete(gateway)).catch(() => {});
       return gateway;

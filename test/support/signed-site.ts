@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { envelopeJson, envelopeProto, type Envelope, type GatewaySettings, type SignedMode } from "@busbar/core";
-import { openAuthority, PeerDriver, testPlugin, type TestGateway } from "@busbar/core/testkit";
+import { openAuthority, PeerDriver, testPlugin, until, type TestGateway } from "@busbar/core/testkit";
 import http from "@busbar/http";
 import storageSqlite from "@busbar/storage-sqlite";
 import tcpProtobuf from "@busbar/tcp-protobuf";
@@ -79,7 +79,7 @@ export class SignedSite {
 
   /** What status messages have come, once there are so many. */
   async arrived(count: number): Promise<readonly Envelope[]> {
-    await until(() => this.seen.length >= count, `${count} messages`);
+    await until(`${count} messages`, () => this.seen.length >= count);
     return this.seen;
   }
 }
@@ -116,14 +116,6 @@ export async function loginAt(url: string, way: Way, id: string, token = id): Pr
   driver.auth(token, id);
   await driver.next("auth_response");
   return new SignedPeer(driver, way);
-}
-
-/** Waits for a condition, at most 20 s. */
-export async function until(holds: () => boolean, what: string): Promise<void> {
-  for (const end = Date.now() + 20_000; !holds(); ) {
-    assert.ok(Date.now() < end, `there were never ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 /** The time in so many seconds. */

@@ -1,5 +1,5 @@
 import { byId, create, perFrame } from "./dom.js";
-import { formatValue } from "./readings.js";
+import { formatValue, isSealed } from "./readings.js";
 
 /** @typedef {import("./live.ts").Message} Message */
 
@@ -63,6 +63,7 @@ function renderEvent(message) {
 function describe(message) {
   const presence = presenceOf(message);
   if (presence) return presence.online ? "connected" : "disconnected";
+  if (isSealed(message.payload)) return "sealed";
   const { tag, level, state, value, unit, limit, message: said } = fieldsOf(message);
   if (typeof said === "string") return said;
   if (typeof tag === "string" && typeof state === "string") {

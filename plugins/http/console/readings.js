@@ -4,6 +4,16 @@
  */
 
 /**
+ * Whether a payload is sealed (wire §1): only a reader with a key sees more of it.
+ *
+ * @param {unknown} payload
+ */
+export function isSealed(payload) {
+  if (payload instanceof Uint8Array) return payload.length > 8 && String.fromCharCode(...payload.subarray(0, 8)) === "\0sealed\x01";
+  return typeof payload === "object" && payload !== null && "$sealed" in payload;
+}
+
+/**
  * The readings of a status payload, in either of the two shapes of WIRE §1; none for any other payload.
  *
  * @param {unknown} payload
@@ -11,6 +21,8 @@
  */
 export function readingsOf(payload) {
   if (typeof payload !== "object" || payload === null || Array.isArray(payload)) return [];
+  if (isSealed(payload)) return [{ tag: "payload", value: "sealed", unit: "", quality: "good" }];
+  if (payload instanceof Uint8Array) return [];
   const { values, quality } = /** @type {{ values?: unknown, quality?: unknown }} */ (payload);
   if (!Array.isArray(values)) return Object.entries(payload).flatMap(([tag, value]) => (isValue(value) ? [{ tag, value, unit: "", quality: "good" }] : []));
   const whole = typeof quality === "string" ? quality : "good";

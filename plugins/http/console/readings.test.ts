@@ -11,6 +11,12 @@ test("readingsOf() understands both shapes of WIRE §1 and nothing else", () => 
   for (const payload of [null, 5, "x", [1], { values: [] }]) assert.deepEqual(readingsOf(payload), []);
 });
 
+test("readingsOf() says of a sealed payload that it is sealed, and nothing of bytes", () => {
+  const mark = [0x00, 0x73, 0x65, 0x61, 0x6c, 0x65, 0x64, 0x01];
+  for (const sealed of [{ $sealed: { ciphertext: "x" } }, Uint8Array.of(...mark, 9)]) assert.deepEqual(readingsOf(sealed), [{ tag: "payload", value: "sealed", unit: "", quality: "good" }]);
+  for (const bytes of [Uint8Array.of(...mark), Uint8Array.of(1, 2, 3)]) assert.deepEqual(readingsOf(bytes), []);
+});
+
 test("formatValue() shows the digits that matter", () => {
   const table: [number | string | boolean, string][] = [[0, "0"], [7, "7"], [1.23456, "1.23"], [123.456, "123.5"], [12345.6, "12,346"], [0.01234, "0.012"], [0.0001234, "1.234e-4"], [true, "on"], [false, "off"], ["auto", "auto"]];
   for (const [value, text] of table) assert.equal(formatValue(value), text);
