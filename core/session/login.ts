@@ -83,8 +83,8 @@ export class Login {
     const { session, services, refused } = this.#options;
     const credentials = this.#credentials;
     services.log.warn("authentication failed", { ...session.who(), error });
-    const claimed = credentials.kind === "token" ? credentials.id : credentials.names[0];
-    services.audit.write("login-failed", { ...session.who(), credentials: credentials.kind, code: errorCode(error), ...(claimed !== undefined && { claimed: isId(claimed) ? claimed : "no id" }) }); // who puts his secret where his id belongs has it nowhere
+    const claimed = credentials.kind === "certificate" ? credentials.names[0] : credentials.id === undefined || isId(credentials.id) ? credentials.id : "no id"; // some put their secret where their id belongs
+    services.audit.write("login-failed", { ...session.who(), credentials: credentials.kind, code: errorCode(error), claimed });
     refused();
   }
 }

@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Digest } from "@busbar/core";
+import { noKey, type Digest } from "@busbar/core";
 import * as v from "valibot";
 import type { KeyRing } from "./key-ring.ts";
 
@@ -27,13 +27,15 @@ export async function writeHead(file: string, head: Head, { key, digest }: { rea
   await rename(aside, file);
 }
 
-/** Reads the head. `missing`: there is no such file; `forged`: it is none, or was not made with one of the keys. */
-export async function readHead(file: string, { digests }: KeyRing): Promise<Head | "missing" | "forged"> {
+/**
+ * Reads the head. `missing`: there is no such file; `forged`: it is none, or was not made with one of the keys. One without a key, which anybody can make, counts only where `plain` says that the log has had none so far.
+ */
+export async function readHead(file: string, { digests }: KeyRing, plain: boolean): Promise<Head | "missing" | "forged"> {
   try {
     const parsed = v.safeParse(form, JSON.parse(await readFile(file, "utf8")));
     if (!parsed.success) return "forged";
     const { seq, hash, key, mac } = parsed.output;
-    const digest = digests.get(key);
+    const digest = key === noKey && !plain ? undefined : digests.get(key);
     return digest !== undefined && macOf({ seq, hash }, digest) === mac ? { seq, hash } : "forged";
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return "missing";

@@ -30,12 +30,13 @@ export interface LogState {
 export async function openLog({ folder, headFile, ring }: { readonly folder: string; readonly headFile: string; readonly ring: KeyRing }): Promise<LogState> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const files = await listLogFiles(folder);
-  const head = await readHead(headFile, ring);
-  const heads: ChainHead[] = typeof head === "object" && head.seq > 0 ? [{ ...head, of: "the head file" }] : [];
   const damages: Damage[] = [];
+  let head = await readHead(headFile, ring, true);
+  const heads: ChainHead[] = typeof head === "object" && head.seq > 0 ? [{ ...head, of: "the head file" }] : [];
+  const state = await lastSound(files, { ring, heads, damages });
+  if (state.key !== noKey) head = await readHead(headFile, ring, false); // a head without a key only fits a log without one
   if (head === "forged") damages.push({ what: "head", text: "the head file was not written by this gateway" });
   if (head === "missing" && files.length > 0) damages.push({ what: "head", text: "the head file was missing: the end of the log may have been cut off" });
-  const state = await lastSound(files, { ring, heads, damages });
   const { seq } = state;
   if (typeof head === "object" && head.seq > seq) damages.push({ what: "truncated", text: `the log ended with entry ${seq}, but the head file knew entry ${head.seq}` });
   return { ...state, damages };

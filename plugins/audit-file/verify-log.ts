@@ -44,7 +44,7 @@ export async function verifyLog(folder: string, options: VerifyOptions): Promise
 
 async function walkLog(folder: string, { ring, headFile, heads = [] }: VerifyOptions): Promise<Verdict> {
   const notes: string[] = [];
-  const head = headFile === undefined ? undefined : await readHead(headFile, ring); // before the log, which goes on
+  const head = headFile === undefined ? undefined : await readHead(headFile, ring, ring.current === noKey); // before the log, which goes on
   const own: ChainHead[] = typeof head === "object" && head.seq > 0 ? [{ ...head, of: "the head file" }] : [];
   const walk = new ChainWalk({ digests: ring.digests, keyed: ring.current !== noKey, heads: [...heads, ...own] });
   const files = await listLogFiles(folder);

@@ -157,7 +157,7 @@ test("authenticate() logs and counts each refusal by reason and never shows the 
     ["warn", remote, "home-7", "signature"],
     ["warn", remote, "home-8", "id"],
     ["warn", remote, "lamp", "secret"],
-    ["warn", remote, "evil\nid", "id"],
+    ["warn", remote, "no id", "id"],
   ]);
   const text = metrics.format();
   for (const line of ['busbar_auth_failures_total{reason="signature"} 1', 'busbar_auth_failures_total{reason="id"} 2', 'busbar_auth_failures_total{reason="secret"} 1', 'busbar_auth_logins_total{kind="token"} 1']) assert.ok(text.includes(line), line);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
-import { speaksFor, type Audit, type Authority, type Clock, type Credentials, type Log, type Metrics, type Principal } from "@busbar/core";
+import { isId, speaksFor, type Audit, type Authority, type Clock, type Credentials, type Log, type Metrics, type Principal } from "@busbar/core";
 import { BoundedMap } from "./bounded-map.ts";
 import { createCertificates } from "./certificates.ts";
 import { isPrincipalId } from "./config-fields.ts";
@@ -181,7 +181,8 @@ function narrow(identity: Identity, claimed: string | undefined): Identity {
 
 /** Who the peer says it is, for the log: never a token. */
 function claimOf(credentials: Credentials): string | undefined {
-  return (credentials.kind === "token" ? credentials.id : credentials.names[0])?.slice(0, 256);
+  if (credentials.kind === "certificate") return credentials.names[0]?.slice(0, 256);
+  return credentials.id === undefined || isId(credentials.id) ? credentials.id : "no id"; // some put their secret where their id belongs
 }
 
 function callAll(listeners: Iterable<() => void>, log: Log): void {
