@@ -203,14 +203,14 @@ export class PeerSession implements Session {
       if (!office.publish(message)) this.#journalPause().begin();
       return;
     }
-    if (this.#pause?.admits(message) === false) throw new BusbarError("OVERLOAD", "Cannot store the message: one before it was refused and has not come again");
+    if (message.qos > 0 && this.#pause?.admits(message) === false) throw new BusbarError("OVERLOAD", "Cannot store the message: one before it was refused and has not come again");
     identity.deliver(message, { nonce, done: (error, _offset, duplicate) => {
       if (error === undefined) {
         if (message.qos > 0) this.channel.say({ kind: "ack", msgid: message.msgid, status: "ok" });
         if (duplicate && message.type === "command") this.#services.answers.repeat(message, this.channel);
         return;
       }
-      if (options.trusted === undefined && error instanceof BusbarError && error.retryable) this.#journalPause().refused(message);
+      if (message.qos > 0 && options.trusted === undefined && error instanceof BusbarError && error.retryable) this.#journalPause().refused(message);
       this.channel.sayError(error, message);
       if (office.full) this.#journalPause().begin();
     } });
