@@ -11,6 +11,7 @@ export interface CatalogEntry {
 /** Every command, in the order of the help. */
 export const catalog: Readonly<Record<string, CatalogEntry>> = {
   start: { summary: "run the gateway that a config describes", example: "busbar start busbar.yaml", load: () => import("./commands/start.ts") },
+  reload: { summary: "have a gateway read its config and certificates again", example: "busbar reload", load: () => import("./commands/reload.ts") },
   check: { summary: "list everything that is wrong with a config", example: "busbar check busbar.yaml", load: () => import("./commands/check.ts") },
   graph: { summary: "draw which plugin sends what where", example: "busbar graph --mermaid > flow.mmd", load: () => import("./commands/graph.ts") },
   plugins: { summary: "list the installed plugins", example: "busbar plugins --json", load: () => import("./commands/plugins.ts") },

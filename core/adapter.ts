@@ -2,7 +2,7 @@ import * as v from "valibot";
 import type { Codec, CodecFactory, Framing } from "./codec.ts";
 import { createMessage, type Draft, type Envelope, type Message } from "./envelope.ts";
 import type { Frame } from "./frame.ts";
-import { listenerFields, listenerRules, ruleCheck, signedRule, type ListenerConfig } from "./listener/listener-config.ts";
+import { listenerFields, listenerPlaces, listenerRules, ruleCheck, signedRule, type ListenerConfig } from "./listener/listener-config.ts";
 import { openTcpListener } from "./listener/tcp-listener.ts";
 import { definePlugin, type AnyPlugin } from "./plugin.ts";
 import { AuditPort, SessionsPort } from "./ports.ts";
@@ -60,12 +60,13 @@ export interface AdapterDefinition<E extends v.ObjectEntries> {
 export function defineAdapter<const E extends v.ObjectEntries = {}>(definition: AdapterDefinition<E>): AnyPlugin {
   const { name, description, port, framing, login = false, commands = "push", answers = false } = definition;
   const fields = v.strictObject({ ...listenerFields(port), ...definition.config }) as unknown as v.GenericSchema<unknown, ListenerConfig & v.InferOutput<v.StrictObjectSchema<E, undefined>>>;
-  const [loginRule, certificate, known, encrypted, unsigned] = [...listenerRules(() => login), signedRule(() => false)].map((rule) => ruleCheck<ListenerConfig & v.InferOutput<v.StrictObjectSchema<E, undefined>>>(rule));
+  const [loginRule, certificate, known, unsigned] = [...listenerRules(() => login), signedRule(() => false)].map((rule) => ruleCheck<ListenerConfig & v.InferOutput<v.StrictObjectSchema<E, undefined>>>(rule));
   return definePlugin({
     name,
     description,
-    config: v.pipe(fields, loginRule!, certificate!, known!, encrypted!, unsigned!),
+    config: v.pipe(fields, loginRule!, certificate!, known!, unsigned!),
     needs: { audit: AuditPort, sessions: SessionsPort },
+    listens: (config) => listenerPlaces(config, description),
     async setup(ctx) {
       const encodes = definition.codec(ctx.config).encode !== undefined;
       const codec: CodecFactory = { name, session: login, create: () => toCodec(definition.codec(ctx.config), answers) };

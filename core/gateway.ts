@@ -20,6 +20,8 @@ export interface Announcement {
   readonly what: string;
   /** Where: a URL. */
   readonly url: string;
+  /** Other machines reach it, and nothing is encrypted. */
+  readonly insecure?: true;
 }
 
 /** One box of the flow picture. */

@@ -78,6 +78,7 @@ export * from "./session/outbox.ts";
 export { createNetworkTest, isLoopback, isNetwork, plainAddress, remoteAddress } from "./listener/address.ts";
 export * from "./listener/certificate.ts";
 export * from "./listener/config-file.ts";
+export * from "./listener/exposure.ts";
 export * from "./listener/listener-config.ts";
 export * from "./listener/server-certificate.ts";
 export * from "./listener/socket-server.ts";

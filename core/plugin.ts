@@ -3,6 +3,7 @@ import type { Bus } from "./bus.ts";
 import type { Clock } from "./clock.ts";
 import type { Draft, Envelope } from "./envelope.ts";
 import type { Announcement } from "./gateway.ts";
+import type { ListenerPlace } from "./listener/exposure.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { OptionalPort, Port } from "./ports.ts";
@@ -73,6 +74,8 @@ export interface PluginDefinition<S extends ConfigSchema = ConfigSchema, N exten
   readonly provides?: P;
   /** Whether routes may name an instance of it as their destination. Default false. */
   readonly accepts?: boolean;
+  /** Where an instance with this config will listen. The kernel refuses what must have TLS and has not, and warns about what goes without. */
+  listens?(config: v.InferOutput<S>): readonly ListenerPlace[];
   /** Steps that routes may use while an instance of it is in the config. */
   readonly steps?: Readonly<Record<string, StepDefinition>>;
   /**

@@ -64,6 +64,8 @@ export const AuditLogPort: Port<AuditLog> = definePort("audit-log");
 export interface Http {
   /** Where it can be reached, such as `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** Whether other machines reach it, and nothing is encrypted: to be said in announcements. */
+  readonly insecure?: boolean;
   /** Serves every request whose path is `path` or lies below it with a fetch handler (a Hono app's `fetch`). Gone when the returned function is called. */
   mount(path: string, fetch: (request: Request) => Response | Promise<Response>): () => void;
   /** Takes over `Upgrade` requests to exactly `path`. The handler owns the socket. Gone when the returned function is called. */

@@ -1,5 +1,6 @@
 import { builtInSteps } from "../steps/built-in.ts";
-import { checkInstances } from "./check-instances.ts";
+import { exposureHint, isRefused } from "../listener/exposure.ts";
+import { checkInstances, type FoundInstance } from "./check-instances.ts";
 import { checkNeeds, providedPorts } from "./check-needs.ts";
 import { checkRoutes } from "./check-routes.ts";
 import { checkSection } from "./check-section.ts";
@@ -75,6 +76,7 @@ async function checkConfig(root: SourceNode, path: string, host: ConfigHost, rep
   await checkNeeds(root, instances, (port) => offering(port, path, host), report);
   const routes = checkRoutes({ root, instances, steps: builtInSteps }, report);
   const gateway = checkGateway(root, report);
+  if (gateway) checkExposure(root, instances, gateway, report);
   const checked = instances.flatMap((instance) => instance.checked ?? []);
   return gateway && { file: path, instances: checked, routes, gateway };
 }
@@ -92,6 +94,14 @@ async function offering(port: string, path: string, host: ConfigHost): Promise<r
     }),
   );
   return found.flat();
+}
+
+/** Reports every listener that must have TLS and has not. */
+function checkExposure(root: SourceNode, instances: readonly FoundInstance[], { requireTls }: GatewaySettings, report: Reporter): void {
+  for (const { id, plugin, checked } of instances) {
+    const places = checked && plugin?.listens ? plugin.listens(checked.config) : [];
+    for (const place of places) if (isRefused(place, requireTls)) report.value(root, ["plugins", id, ...place.at, "host"], `${JSON.stringify(place.host)} is reached by other machines, and there is no TLS`, exposureHint);
+  }
 }
 
 function checkGateway(root: SourceNode, report: Reporter): GatewaySettings | undefined {

@@ -14,6 +14,7 @@ export const gatewaySchema = v.strictObject({
     {},
     "What goes to the log.",
   ),
+  requireTls: field(v.boolean(), true, "Whether a listener beyond this machine has to have TLS, or to say insecure: true. Default true."),
   setupTimeout: field(duration(100, 600_000), "10s", "How long the setup of one plugin may take. Default 10s, 100ms to 10m."),
   shutdownTimeout: field(duration(100, 600_000), "8s", "How long stopping may take before the process ends anyway. Default 8s, 100ms to 10m."),
   dedupeWindow: field(integer(0, 10_000_000), 100_000, "Messages whose sender and msgid are remembered, so that a repeated one goes nowhere. Default 100000, 0 to 10000000."),

@@ -6,6 +6,7 @@ import { createBus, type BusContext } from "../delivery/create-bus.ts";
 import type { Envelope } from "../envelope.ts";
 import { BusbarError, errorCode, errorText } from "../errors.ts";
 import type { Announcement, InstanceStatus } from "../gateway.ts";
+import { admitListeners } from "../listener/exposure.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { PluginContext } from "../plugin.ts";
@@ -20,6 +21,8 @@ export interface InstanceServices {
   readonly metrics: Metrics;
   /** Milliseconds a setup may take. */
   readonly setupTimeout: number;
+  /** Whether nothing may listen beyond this machine without TLS unless its config allows it. */
+  readonly requireTls: boolean;
   /** The folder that relative paths of configs start from. */
   readonly cwd: string;
   /** What stands behind the plugin's needs, by their names. */
@@ -149,7 +152,7 @@ export class Instance {
     });
     this.#progress();
     try {
-      const setup = this.#services.within(this, async () => (await plugin.setup(this.#context(this.#abort.signal))) as Record<string, object> | undefined);
+      const setup = this.#services.within(this, async () => (await this.#open()) as Record<string, object> | undefined);
       setup.catch(() => {}); // one that fails after its time is up has been reported already
       const provided = await Promise.race([setup, timeout]);
       const values = new Map<string, object>();
@@ -163,6 +166,13 @@ export class Instance {
       this.#progress = () => {};
       cancel();
     }
+  }
+
+  #open(): unknown {
+    const { plugin, config } = this.spec;
+    const context = this.#context(this.#abort.signal);
+    if (plugin.listens) admitListeners(plugin.listens(config), context, this.#services.requireTls);
+    return plugin.setup(context);
   }
 
   async #unwind(): Promise<void> {

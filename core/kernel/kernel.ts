@@ -121,6 +121,7 @@ class GatewayKernel implements Kernel {
     this.#services = {
       bus: context, clock, log, metrics,
       setupTimeout: gateway.setupTimeout,
+      requireTls: gateway.requireTls,
       cwd: options.cwd ?? ".",
       needs: (instance) => this.#needs(instance),
       provided: (instance, values) => this.#provided(instance, values),

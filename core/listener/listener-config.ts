@@ -3,6 +3,7 @@ import { byteSize, duration, idText, integer, portNumber } from "../schema.ts";
 import { signedField } from "../session/signed/settings.ts";
 import { isType } from "../topic.ts";
 import { isLoopback, isNetwork } from "./address.ts";
+import type { ListenerPlace } from "./exposure.ts";
 import { tlsField } from "./tls-config.ts";
 
 /** A config field with its default and its description. */
@@ -89,13 +90,17 @@ export function listenerRules(login: (config: ListenerConfig) => boolean): reado
     { at: "clients", holds: (config) => !login(config) || config.clients === undefined || config.clients.by === "certificate", otherwise: "must be left out, or {by: certificate}, where the protocol has a login of its own" },
     { at: "clients", holds: ({ clients, tls }) => clients?.by !== "certificate" || (tls?.caFile !== undefined && tls.requestClientCert !== false), otherwise: "cannot be by certificate without tls.caFile, the authorities whose certificates are believed" },
     { at: "host", holds: (config) => login(config) || config.clients !== undefined || isLoopback(config.host), otherwise: "must be an address of this machine only, such as 127.0.0.1, as long as clients does not say how a client is known" },
-    { at: "host", holds: ({ tls, insecure, host }) => tls !== undefined || insecure || isLoopback(host), otherwise: "must be an address of this machine only, such as 127.0.0.1, without tls; say insecure: true to go without" },
   ];
 }
 
 /** The rule about signed messages. `sayable`: whether with this config the protocol has words for a signature. */
 export function signedRule(sayable: (config: ListenerConfig) => boolean): ListenerRule {
   return { at: "signed", holds: (config) => config.signed === "off" || sayable(config), otherwise: "must be off where the protocol has no words for a signature" };
+}
+
+/** Where a listener of that config listens, for a plugin's `listens`. */
+export function listenerPlaces({ host, tls, insecure }: Pick<ListenerConfig, "host" | "tls" | "insecure">, what: string): readonly ListenerPlace[] {
+  return [{ what, at: [], host, encrypted: tls !== undefined, insecure }];
 }
 
 /** A rule as a valibot action, to be put behind the object in a pipe. */

@@ -9,6 +9,7 @@ import { CloseCode } from "../session/transport.ts";
 import { createAccess, createTokenTest, limitCodec, type Admission } from "./access.ts";
 import { isLoopback, plainAddress } from "./address.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { isExposed } from "./exposure.ts";
 import { Framer } from "./framer.ts";
 import type { ListenerConfig } from "./listener-config.ts";
 import { createSocketServer } from "./socket-server.ts";
@@ -112,7 +113,7 @@ export async function openTcpListener(ctx: ListenerContext, protocol: ListenerPr
   });
   metrics.gauge("busbar_tcp_connections", "TCP connections", () => connections.size, { plugin: ctx.id });
   const { port } = server.address() as AddressInfo;
-  ctx.announce({ what: protocol.what, url: `${config.tls ? "tls" : "tcp"}://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}` });
+  ctx.announce({ what: protocol.what, url: `${config.tls ? "tls" : "tcp"}://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`, ...(isExposed({ host: config.host, encrypted: config.tls !== undefined }) && { insecure: true }) });
 }
 
 function openSession({ needs, config }: ListenerContext, transport: TcpTransport, { protocol, admission }: { readonly protocol: ListenerProtocol; readonly admission: Admission }): Session {

@@ -106,7 +106,7 @@ export async function createFixture(options: { readonly config?: object; readonl
     setup({ needs, bus, log, metrics, announce }) {
       announce({ what: "Console", url: "http://127.0.0.1:8080/#code=secret" });
       const gateway = { ...needs.gateway, notReady: () => fixture.missing, plugins: () => needs.gateway.plugins(), flow: () => needs.gateway.flow(), metrics: () => needs.gateway.metrics() };
-      parts = { audit: needs.audit, auditLog: options.auditLog, authority, bus, store: options.storeless ? undefined : journalStore(journal), gateway, commands: needs.commands, cursors: needs.cursors, deadLetters: needs.deadLetters, signed: needs.signed, sessions, presence: createPresence({ bus, sessions, clock, window: config.presence }), clock, log, metrics, config };
+      parts = { id: "subject", audit: needs.audit, auditLog: options.auditLog, authority, bus, store: options.storeless ? undefined : journalStore(journal), gateway, commands: needs.commands, cursors: needs.cursors, deadLetters: needs.deadLetters, signed: needs.signed, sessions, presence: createPresence({ bus, sessions, clock, window: config.presence }), clock, log, metrics, config };
       return { journal };
     },
   });
@@ -130,7 +130,7 @@ export async function createFixture(options: { readonly config?: object; readonl
           headers: { host: "127.0.0.1:8080", ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(content === undefined ? {} : { "content-type": "application/json" }), ...headers },
           ...(content === undefined ? {} : { body: content }),
         }),
-        { incoming: { socket: { remoteAddress: remote } } },
+        { incoming: { socket: { remoteAddress: remote } } } as unknown as AppEnv["Bindings"],
       );
     },
   };

@@ -2,6 +2,7 @@ import { BusbarError, errorCode, type Audit, type Authority, type Log, type Metr
 import type { Context } from "hono";
 import type { AppEnv } from "./operation.ts";
 import { unauthenticated } from "./problem.ts";
+import { shownCredentials } from "./shown-credentials.ts";
 
 /** The address the request came from; "unknown" where there is no socket. */
 export function remoteOf(context: Context<AppEnv>): string {
@@ -29,24 +30,24 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^(?:::ffff:)?127(?:\.\d{1,3}){3}$/.test(host);
 }
 
-/** Makes the function that finds out who asks by `Authorization: Bearer` (RFC 6750 §2.1). It throws 401. */
+/** Makes the function that finds out who asks, by `Authorization: Bearer` or a client certificate. It throws 401. */
 export function bearer(authority: Authority, parts: { readonly audit: Audit; readonly log: Log; readonly metrics: Metrics }): (context: Context<AppEnv>) => Promise<Principal> {
   const refused = parts.metrics.counter("busbar_http_refused_total", "Requests refused, by reason", { reason: "unauthenticated" });
   return async (context) => {
-    const token = /^bearer +(\S+) *$/i.exec(context.req.header("authorization") ?? "")?.[1];
-    if (token === undefined) {
+    const credentials = shownCredentials(context);
+    if (credentials === undefined) {
       refused.value++;
       throw unauthenticated();
     }
     const remote = remoteOf(context);
     try {
-      const principal = await authority.authenticate({ kind: "token", token }, { remote, transport: "http", signal: context.req.raw.signal });
+      const principal = await authority.authenticate(credentials, { remote, transport: "http", signal: context.req.raw.signal });
       if (authority.stands(principal)) return principal;
-      throw new BusbarError("UNAUTHENTICATED", "Cannot use the token: it has expired or was revoked");
+      throw new BusbarError("UNAUTHENTICATED", `Cannot use the ${credentials.kind}: it has expired or was revoked`);
     } catch (error) {
       if (errorCode(error) !== "UNAUTHENTICATED") throw error;
       refused.value++;
-      parts.log.warn("Refused a token", { remote, reason: error });
+      parts.log.warn(`Refused a ${credentials.kind}`, { remote, reason: error });
       parts.audit.write("login-failed", { transport: "http", remote, code: "UNAUTHENTICATED" });
       throw unauthenticated(error);
     }

@@ -5,7 +5,7 @@ import { Problem } from "./problem.ts";
 import { checkMaySee, gatewayRight } from "./rights.ts";
 
 const status = v.object({ status: v.string() });
-const announcement = v.object({ what: v.string(), url: v.string() });
+const announcement = v.object({ what: v.string(), url: v.string(), insecure: v.pipe(v.optional(v.literal(true)), v.description("Other machines reach it, and nothing is encrypted")) });
 const instance = v.object({
   id: v.string(),
   use: v.string(),
@@ -73,7 +73,7 @@ export function gatewayOperations(parts: ApiParts): AnyOperation[] {
       handle({ principal, context }) {
         checkMaySee(parts, principal, gatewayRight);
         // A fragment may be a secret, as that of the console link is.
-        const plugins = parts.gateway.plugins().map((plugin) => ({ ...plugin, addresses: plugin.addresses.map(({ what, url }) => ({ what, url: url.replace(/#.*$/s, "") })) }));
+        const plugins = parts.gateway.plugins().map((plugin) => ({ ...plugin, addresses: plugin.addresses.map((address) => ({ ...address, url: address.url.replace(/#.*$/s, "") })) }));
         return context.json({ plugins });
       },
     }),

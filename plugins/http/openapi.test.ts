@@ -22,7 +22,7 @@ test("openApiDocument() has every endpoint of WIRE §4", async () => {
   const wanted = [
     "get /healthz", "get /readyz", "get /metrics", "post /api/messages", "post /api/readers/drop", "get /api/messages", "get /api/series", "get /api/devices", "get /api/devices/{id}",
     "post /api/devices/{id}/commands", "get /api/commands/{msgid}", "get /api/audit", "get /api/plugins", "get /api/readers", "get /api/flows", "post /api/console/session",
-    "get /api/dead-letters", "post /api/dead-letters/replay", "post /api/dead-letters/drop", "get /api/revocations", "post /api/revocations", "get /api/enrolments", "post /api/enrolments", "post /api/enrol", "post /api/enrol/renew",
+    "get /api/dead-letters", "post /api/dead-letters/replay", "post /api/dead-letters/drop", "post /api/reload", "get /api/reload", "get /api/revocations", "post /api/revocations", "get /api/enrolments", "post /api/enrolments", "post /api/enrol", "post /api/enrol/renew",
   ];
   assert.deepEqual(have.sort(), wanted.sort());
 });

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Audit, AuditLog, Authority, Bus, Clock, Commands, Cursors, DeadLetters, Gateway, Log, Metrics, Principal, Sessions, SignedSender, Store } from "@busbar/core";
 import type { Context } from "hono";
 import type * as v from "valibot";
@@ -7,6 +8,8 @@ import type { ProblemStatus } from "./problem.ts";
 
 /** What the API works with. */
 export interface ApiParts {
+  /** The id of the plugin instance that serves it. */
+  readonly id: string;
   readonly authority: Authority;
   readonly audit: Audit;
   readonly auditLog: AuditLog | undefined;
@@ -27,7 +30,7 @@ export interface ApiParts {
 
 /** What @hono/node-server hands over with each request, as far as it is used; absent when a test calls `app.fetch` itself. */
 export interface AppEnv {
-  Bindings: { readonly incoming?: { readonly socket: { readonly remoteAddress?: string | undefined } } };
+  Bindings: { readonly incoming?: { readonly socket: Socket } };
   Variables: { principal: Principal };
 }
 

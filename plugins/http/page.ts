@@ -10,7 +10,7 @@ interface Asset {
 }
 
 const mediaTypes: Readonly<Record<string, string>> = { html: "text/html; charset=utf-8", css: "text/css; charset=utf-8", js: "text/javascript; charset=utf-8", ts: "text/javascript; charset=utf-8", svg: "image/svg+xml" };
-const own = ["style.css", "icon.svg", "main.js", "api.js", "card.js", "chart.js", "devices.js", "dom.js", "events.js", "live.ts", "login.js", "points.js", "readings.js", "switch.js"];
+const own = ["style.css", "icon.svg", "main.js", "api.js", "card.js", "chart.js", "devices.js", "dom.js", "events.js", "exposure.js", "live.ts", "login.js", "points.js", "readings.js", "switch.js"];
 /** Where the SDK is, whether it is there as source or as it was published; and its store for browsers. */
 const sdk = new URL(import.meta.resolve("@busbar/client"));
 const sdkStore = new URL(import.meta.resolve("@busbar/client/indexed-db-store"));

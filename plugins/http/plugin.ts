@@ -1,7 +1,6 @@
-import { AuditLogPort, AuditPort, AuthorityPort, BusbarError, CommandsPort, CursorsPort, DeadLettersPort, definePlugin, GatewayPort, HttpPort, optional, SessionsPort, SignedPort, StorePort } from "@busbar/core";
+import { AuditLogPort, AuditPort, AuthorityPort, CommandsPort, CursorsPort, DeadLettersPort, definePlugin, GatewayPort, HttpPort, isExposed, listenerPlaces, optional, SessionsPort, SignedPort, StorePort } from "@busbar/core";
 import manifest from "./package.json" with { type: "json" };
 import { createApp } from "./app.ts";
-import { isLoopback } from "./bearer.ts";
 import { httpConfig, type HttpConfig } from "./config.ts";
 import { createConsoleCode } from "./console-code.ts";
 import { createMounts } from "./mounts.ts";
@@ -14,31 +13,26 @@ export const http = definePlugin({
   name: "http",
   description: "HTTP API, metrics, health and the console page; the server that WebSocket and others share",
   config: httpConfig,
+  listens: (config) => listenerPlaces(config, "HTTP"),
   needs: { audit: AuditPort, auditLog: optional(AuditLogPort), authority: AuthorityPort, gateway: GatewayPort, commands: CommandsPort, cursors: CursorsPort, deadLetters: DeadLettersPort, sessions: SessionsPort, signed: SignedPort, store: optional(StorePort) },
   provides: { http: HttpPort },
   async setup(ctx) {
     const { config, needs, bus, clock, log, metrics } = ctx;
-    checkExposure(config, ctx.id);
     const mounts = createMounts();
     const upgrades = createUpgrades(metrics.counter("busbar_http_upgrades_refused_total", "Upgrade requests to paths that no plugin serves"));
     const code = config.console ? createConsoleCode(clock) : undefined;
     const presence = createPresence({ bus, sessions: needs.sessions, clock, window: config.presence });
     ctx.defer(() => presence.close());
-    const app = createApp({ ...needs, presence, bus, clock, log, metrics, config }, { mounts, code, version: manifest.version });
+    const app = createApp({ ...needs, id: ctx.id, presence, bus, clock, log, metrics, config }, { mounts, code, version: manifest.version });
     const server = await openServer(config, { fetch: (request, env) => app.fetch(request, env), upgrade: upgrades.handle }, ctx);
     ctx.defer(() => server.close());
     const url = urlOf(config, server.port);
-    ctx.announce({ what: "HTTP API", url });
+    const insecure = isExposed({ host: config.host, encrypted: config.tls !== undefined });
+    ctx.announce({ what: "HTTP API", url, ...(insecure && { insecure }) });
     if (code) ctx.announce({ what: "Console", url: `${url}/#code=${code.text}` });
-    return { http: { url, mount: mounts.add, upgrade: upgrades.add } };
+    return { http: { url, insecure, mount: mounts.add, upgrade: upgrades.add } };
   },
 });
-
-/** @throws {BusbarError} CONFIG when tokens would cross a network readable and nobody said that this is wanted. */
-function checkExposure({ host, tls, insecure }: HttpConfig, id: string): void {
-  if (isLoopback(host) || tls !== undefined || insecure) return;
-  throw new BusbarError("CONFIG", `Cannot listen on ${host} without TLS: set plugins.${id}.tls, or plugins.${id}.insecure to true where the network is trusted`);
-}
 
 /** Where a browser on this machine reaches it. */
 function urlOf({ host, tls }: HttpConfig, port: number): string {

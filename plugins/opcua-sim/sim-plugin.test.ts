@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import type { Envelope } from "@busbar/core";
+import { isExposed, type Envelope } from "@busbar/core";
 import { fakeClock, testPlugin } from "@busbar/core/testkit";
 import * as v from "valibot";
 import { configSchema } from "./config.ts";
@@ -166,12 +166,16 @@ test("configSchema has a default for everything and places every problem", () =>
   };
   assert.deepEqual(problems({ perod: 1 }), ["perod"]);
   assert.deepEqual(problems({ period: "1ms" }), ["period"]);
-  assert.deepEqual(problems({ opcua: { host: "0.0.0.0" } }), ["opcua.host"]);
-  assert.deepEqual(problems({ modbus: { host: "10.0.0.1" } }), ["modbus.host"]);
-  assert.deepEqual(problems({ modbus: { host: "10.0.0.1", allowRemote: true }, opcua: { host: "0.0.0.0", enabled: false } }), []);
   assert.deepEqual(problems({ plant: { machines: [{ id: "m", tags: [{ name: "x", signal: { kind: "sine", low: -5 } }] }] } }), ["plant.machines.0.tags.0.signal"]);
   assert.deepEqual(problems({ plant: { machines: [{ id: "m", tags: [{ name: "x", sginal: 1, signal: { kind: "sine", perod: 5 } }] }] } }), ["plant.machines.0.tags.0.signal.perod", "plant.machines.0.tags.0.sginal"]);
   assert.deepEqual(problems({ plant: {}, plantFile: "x.json" }), ["plantFile"]);
+});
+
+test("opcuaSim listens beyond this machine only where its config says insecure", () => {
+  const open = (config: object) => opcuaSim.listens!(v.parse(configSchema, config)).filter(isExposed).map(({ at, insecure }) => [at.join(), insecure]);
+  assert.deepEqual(open({}), []);
+  assert.deepEqual(open({ opcua: { host: "0.0.0.0" }, modbus: { host: "10.0.0.1", insecure: true } }), [["opcua", false], ["modbus", true]]);
+  assert.deepEqual(open({ opcua: { host: "0.0.0.0", enabled: false } }), []);
 });
 
 test("opcuaSim tells the presence of its machines, also to who comes later", async () => {

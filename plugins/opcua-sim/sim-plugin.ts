@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { AuditPort, BusbarError, createWriteGuard, definePlugin, type PluginContext, type WriteGuard } from "@busbar/core";
+import { AuditPort, BusbarError, createWriteGuard, definePlugin, isExposed, type PluginContext, type WriteGuard } from "@busbar/core";
 import * as v from "valibot";
 import { compilePlant, type Plant } from "./compiled-plant.ts";
 import { configSchema, type SimConfig, soundPlantSchema } from "./config.ts";
@@ -17,6 +17,10 @@ export const opcuaSim = definePlugin({
   description: "A simulated plant that publishes readings and obeys commands, also served over OPC UA and Modbus TCP",
   config: configSchema,
   needs: { audit: AuditPort },
+  listens: ({ opcua, modbus }) => [
+    ...(opcua.enabled ? [{ what: "OPC UA server", at: ["opcua"], host: opcua.host, encrypted: false, insecure: opcua.insecure }] : []),
+    ...(modbus.enabled ? [{ what: "Modbus TCP server", at: ["modbus"], host: modbus.host, encrypted: false, insecure: modbus.insecure }] : []),
+  ],
   async setup(ctx) {
     const { config, clock } = ctx;
     const simulation = new Simulation(await loadPlant(ctx), { seed: config.seed, start: clock.now() });
@@ -80,7 +84,7 @@ function takeCommands(ctx: Context, target: Way & { readonly id: string }): void
 }
 
 async function serveOpcua(ctx: Context, way: Way): Promise<void> {
-  const { enabled, host, port, helloTimeout, hostname: advertised, pki, trustedClients, allowRemote: _checked, ...settings } = ctx.config.opcua;
+  const { enabled, host, port, helloTimeout, hostname: advertised, pki, trustedClients, insecure: _checked, ...settings } = ctx.config.opcua;
   if (!enabled) return;
   const server = await openOpcuaServer({
     ...way,
@@ -100,7 +104,7 @@ async function serveOpcua(ctx: Context, way: Way): Promise<void> {
   });
   ctx.defer(() => server.close());
   ctx.defer(ctx.metrics.gauge("busbar_opcua_sim_connections", "Open connections to the simulated plant", () => server.connections, { protocol: "opcua" }));
-  ctx.announce({ what: "OPC UA server", url: server.url });
+  ctx.announce({ what: "OPC UA server", url: server.url, ...markOf(host) });
 }
 
 async function serveModbus(ctx: Context, way: Way): Promise<void> {
@@ -109,7 +113,10 @@ async function serveModbus(ctx: Context, way: Way): Promise<void> {
   const server = await openModbusServer({ ...way, clock: ctx.clock, log: ctx.log, refused: refusedBy(ctx, "modbus"), host, port, maxConnections, idleTimeout });
   ctx.defer(() => server.close());
   ctx.defer(ctx.metrics.gauge("busbar_opcua_sim_connections", "Open connections to the simulated plant", () => server.connections, { protocol: "modbus" }));
-  ctx.announce({ what: "Modbus TCP server", url: `modbus-tcp://${host.includes(":") ? `[${host}]` : host}:${server.port}` });
+  ctx.announce({ what: "Modbus TCP server", url: `modbus-tcp://${host.includes(":") ? `[${host}]` : host}:${server.port}`, ...markOf(host) });
 }
+
+/** Neither protocol is sure to be encrypted. */
+const markOf = (host: string): { readonly insecure?: true } => (isExposed({ host, encrypted: false }) ? { insecure: true } : {});
 
 const refusedBy = (ctx: Context, protocol: string) => ctx.metrics.counter("busbar_opcua_sim_refused_total", "Connections and requests that the servers of the simulated plant refused", { protocol });

@@ -37,13 +37,13 @@ const fields = v.strictObject({
 type Fields = v.InferOutput<typeof fields>;
 
 const isSession = (config: object): boolean => (config as Fields).codec === "envelope";
-const [login, certificate, known, encrypted, unsigned] = [...listenerRules(isSession), signedRule(isSession)].map((rule) => ruleCheck<Fields>(rule));
+const [login, certificate, known, unsigned] = [...listenerRules(isSession), signedRule(isSession)].map((rule) => ruleCheck<Fields>(rule));
 
 /** What a listener's config may say. */
 export const configSchema = v.pipe(
   fields,
   v.forward(v.check<Fields, string>(({ codec, custom }) => (codec === "custom") === (custom !== undefined), "must be there for codec: custom, and only for it"), ["custom"]),
-  login!, certificate!, known!, encrypted!, unsigned!,
+  login!, certificate!, known!, unsigned!,
 );
 
 /** The config with all defaults filled in: durations in ms, sizes in bytes. */

@@ -1,4 +1,4 @@
-import { AuditPort, definePlugin, openTcpListener, SessionsPort, varintFraming } from "@busbar/core";
+import { AuditPort, definePlugin, listenerPlaces, openTcpListener, SessionsPort, varintFraming } from "@busbar/core";
 import { configSchema } from "./config.ts";
 import { createFrameCodec } from "./frame-codec.ts";
 
@@ -7,6 +7,7 @@ export const tcpProtobuf = definePlugin({
   name: "tcp-protobuf",
   description: "TCP listener for devices that speak size-delimited protobuf",
   config: configSchema,
+  listens: (config) => listenerPlaces(config, "TCP protobuf"),
   needs: { audit: AuditPort, sessions: SessionsPort },
   async setup(ctx) {
     const { codec, commands } = await createFrameCodec(ctx.config, (path) => ctx.path(path));

@@ -70,7 +70,7 @@ export const websocket = definePlugin({
       const now = clock.now();
       for (const connection of connections) connection.beat(now);
     });
-    ctx.announce({ what: "WebSocket", url: needs.http.url.replace(/^http/, "ws") + config.path });
+    ctx.announce({ what: "WebSocket", url: needs.http.url.replace(/^http/, "ws") + config.path, ...(needs.http.insecure && { insecure: true }) });
   },
 });
 

@@ -2,6 +2,7 @@ import { ApiError, call } from "./api.js";
 import { Chart } from "./chart.js";
 import { Devices } from "./devices.js";
 import { byId } from "./dom.js";
+import { showExposure } from "./exposure.js";
 import { Events, presenceOf } from "./events.js";
 import { Live } from "./live.ts";
 import { askForToken, endSession, openSession } from "./login.js";
@@ -44,6 +45,7 @@ async function run(token) {
   };
   const catchUp = async () => {
     try {
+      showExposure(token).catch((error) => console.warn("Cannot ask what listens without TLS", error)); // who may not see that sees no notice
       await devices.load();
       await chart.load();
       const { messages } = await call(`/api/messages?topic=${encodeURIComponent("event/#")}&since=${Date.now() - 900_000}&limit=500`, { token });
@@ -90,6 +92,7 @@ async function run(token) {
   byId("devices").replaceChildren();
   byId("events").replaceChildren();
   byId("sign-out").hidden = true;
+  byId("insecure").hidden = true;
   showState("signed-out");
   return reason;
 }
