@@ -120,8 +120,7 @@ class GatewayKernel implements Kernel {
     this.#own = new Map<string, object>([[SessionsPort.name, this.#sessions], [SignedPort.name, this.#signed], [CommandsPort.name, this.#commands], [CursorsPort.name, this.#office.cursors], [DeadLettersPort.name, this.#office.deadLetters], [GatewayPort.name, this.gateway], [AuditFeedPort.name, this.#audit.feed]]);
     this.#services = {
       bus: context, clock, log, metrics,
-      setupTimeout: gateway.setupTimeout,
-      requireTls: gateway.requireTls,
+      setupTimeout: gateway.setupTimeout, requireTls: gateway.requireTls,
       cwd: options.cwd ?? ".",
       needs: (instance) => this.#needs(instance),
       provided: (instance, values) => this.#provided(instance, values),
