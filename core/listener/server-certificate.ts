@@ -5,6 +5,7 @@ import type { PluginContext } from "../plugin.ts";
 import type { AuditPort } from "../ports.ts";
 import { daysLeft, ExpiryWarnings, type Expiring } from "./expiry-warnings.ts";
 import { checkResumed } from "./resumed-sessions.ts";
+import { endFailedHandshakes } from "./failed-handshakes.ts";
 import type { TlsConfig } from "./tls-config.ts";
 import { earliestExpiry, fingerprintFiles, isInOrder, readTlsFiles, type TlsFiles, type TlsPaths } from "./tls-files.ts";
 import { tlsOptions } from "./tls-options.ts";
@@ -58,6 +59,7 @@ export class ServerCertificate {
   /** Gives the server every new certificate from now on. It was made with `options`. */
   serve(server: TlsServer): void {
     this.#servers.push(server);
+    endFailedHandshakes(server, this.#ctx);
     // Before whoever takes the connection.
     server.prependListener("secureConnection", (socket) => checkResumed(socket, { authorities: this.#files.authorities, demand: this.#demand || this.#config.requireClientCert }));
     server.once("close", () => (this.#servers = this.#servers.filter((one) => one !== server)));

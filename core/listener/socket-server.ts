@@ -1,6 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { plainAddress } from "./address.ts";
 import { openServerCertificate, type CertificateContext } from "./server-certificate.ts";
 import type { TlsConfig } from "./tls-config.ts";
 
@@ -23,10 +22,5 @@ export async function createSocketServer(ctx: CertificateContext, { tls, demandC
   const certificate = await openServerCertificate(ctx, tls, { demand: demandCertificate });
   const server = createTlsServer(certificate.options, accept);
   certificate.serve(server);
-  const failed = ctx.metrics.counter("busbar_tls_handshakes_failed_total", "TLS handshakes that failed", { instance: ctx.id });
-  server.on("tlsClientError", (error, socket) => {
-    failed.value++;
-    ctx.log.warn("TLS handshake failed", { remote: plainAddress(socket.remoteAddress ?? "unknown"), error });
-  });
   return server;
 }

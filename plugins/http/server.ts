@@ -3,7 +3,7 @@ import { createServer as createHttpsServer, type Server as HttpsServer } from "n
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
-import { BusbarError, openServerCertificate, plainAddress, type CertificateContext } from "@busbar/core";
+import { BusbarError, openServerCertificate, type CertificateContext } from "@busbar/core";
 import type { HttpConfig } from "./config.ts";
 import { Problem } from "./problem.ts";
 import { endWith, type UpgradeHandler } from "./upgrades.ts";
@@ -68,11 +68,6 @@ async function createServer(config: HttpConfig, handlers: ServerHandlers, ctx: C
   const certificate = await openServerCertificate(ctx, config.tls);
   const server = createAdaptorServer({ fetch, overrideGlobalObjects: false, createServer: createHttpsServer, serverOptions: { ...common, ...certificate.options } }) as unknown as HttpsServer;
   certificate.serve(server);
-  const failed = ctx.metrics.counter("busbar_tls_handshakes_failed_total", "TLS handshakes that failed", { instance: ctx.id });
-  server.on("tlsClientError", (error, socket) => {
-    failed.value++;
-    ctx.log.warn("TLS handshake failed", { remote: plainAddress(socket.remoteAddress ?? "unknown"), error });
-  });
   return server;
 }
 
