@@ -19,6 +19,7 @@ export const catalog: Readonly<Record<string, CatalogEntry>> = {
   new: { summary: "write a small working plugin to start from", example: "busbar new plugin my-protocol", load: () => import("./commands/new.ts") },
   token: { summary: "make a token for a device, a person or an app", example: "busbar token sensor-1 --role device --ttl 30d", load: () => import("./commands/token.ts") },
   can: { summary: "say what somebody may do, and which rule says so", example: "busbar can home-7 publish status/home-7 --role device", load: () => import("./commands/can.ts") },
+  cert: { summary: "make a local certificate authority, and certificates for servers and devices", example: "busbar cert server --host gateway.local", load: () => import("./commands/cert.ts") },
   enrol: { summary: "make a one-time token with which a device gets a secret or certificate of its own", example: "busbar enrol sensor-1 --ttl 15m", load: () => import("./commands/enrol.ts") },
   revoke: { summary: "revoke a token, a device or a role in a running gateway", example: "busbar revoke device sensor-1", load: () => import("./commands/revoke.ts") },
   keys: { summary: "make keys for payloads that only their readers can open", example: "busbar keys new reader.jwk > reader.pub.jwk", load: () => import("./commands/keys.ts") },

@@ -111,6 +111,7 @@ export async function openEnrolmentDesk(config: AuthJwtConfig, options: DeskOpti
         // It may have been replaced or revoked meanwhile.
         if (book.offer(digest) !== offer || revoked(offer.id)) return refuse(origin, "it was withdrawn");
         await keep({ enrolled: { id: offer.id, roles: offer.roles, groups: offer.groups, time: clock.now(), digest, ...given } });
+        delay.succeeded(origin.remote, "enrolment");
         count("redeemed");
         log.info("A device has enrolled", { id: offer.id, remote: origin.remote, by: offer.by });
         audit?.write("enrolled", { id: offer.id, kind: kindOf(given), by: offer.by, remote: origin.remote, transport: origin.transport, ...fingerprintOf(given) });

@@ -8,6 +8,7 @@
  *
  * @module
  */
+export { checkCertificateAuthority, createCertificateAuthority, createKey, signCertificate, type CertificateRequest, type CertifiedKey } from "./certificate-authority.ts";
 export { isPrincipalId } from "./config-fields.ts";
 export { type AuthJwtConfig, configSchema } from "./config-schema.ts";
 export { type AuthorityOptions, createAuthority, type JwtAuthority } from "./create-authority.ts";
@@ -19,3 +20,4 @@ export { issueToken } from "./issue-token.ts";
 export { authJwt, authJwt as default } from "./plugin.ts";
 export { Refusal, type RefusalReason } from "./refusal.ts";
 export { hashSecret } from "./secret-hash.ts";
+export { readSigningRequest } from "./signing-request.ts";

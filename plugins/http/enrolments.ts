@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { certificateOf, idText, integer, type Credentials, type DeviceCredential, type Origin } from "@busbar/core";
+import { BusbarError, certificateOf, idText, integer, type Credentials, type DeviceCredential, type Origin } from "@busbar/core";
 import type { Context } from "hono";
 import * as v from "valibot";
 import { remoteOf } from "./bearer.ts";
@@ -65,7 +65,7 @@ export function enrolmentOperations(parts: ApiParts): AnyOperation[] {
       open: true,
       body: v.strictObject({ token: secretText, id: v.pipe(v.optional(idText()), v.description("Who the device says it is; must be who the token is for")), csr }),
       answers: { 201: { description: "The secret or the certificate", schema: credential } },
-      problems: [401, 503],
+      problems: [401, 429, 503],
       handle: async ({ body, context }) => context.json(await said(() => (authority.redeem ?? unsupported)(body, originOf(context))), 201),
     }),
     defineOperation({
@@ -77,7 +77,7 @@ export function enrolmentOperations(parts: ApiParts): AnyOperation[] {
       open: true,
       body: v.strictObject({ id: v.optional(idText()), secret: v.optional(secretText), csr }),
       answers: { 201: { description: "The new secret or certificate", schema: credential } },
-      problems: [401, 403, 503],
+      problems: [401, 403, 429, 503],
       async handle({ body, context }) {
         const credentials = credentialsOf(context, body);
         return context.json(await said(() => (authority.renew ?? unsupported)(credentials, { csr: body.csr }, originOf(context))), 201);
@@ -104,6 +104,7 @@ async function said<T extends DeviceCredential | object>(work: () => Promise<T>)
   try {
     return await work();
   } catch (error) {
+    if (error instanceof BusbarError && error.code === "UNAUTHENTICATED" && error.retryable) throw new Problem(429, { detail: "Too many attempts have failed, or too many come at once: try again later", headers: { "retry-after": "5" } });
     if (error instanceof RangeError) throw new Problem(422, { code: "BAD_FRAME", detail: error.message });
     throw error;
   }
