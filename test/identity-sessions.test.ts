@@ -7,7 +7,6 @@ import { startKeyServer } from "../plugins/auth-jwt/testing/key-server.ts";
 import { AttackTarget, sessionTransports } from "./attacks/target/attack-target.ts";
 import { within } from "./attacks/target/within.ts";
 
-
 /* What becomes of live sessions when an identity ends, on every transport with a login: a gateway of its own process, real sockets. */
 
 const closed = (transport: string): number | undefined => (transport === "tcp" ? undefined : 4403);
