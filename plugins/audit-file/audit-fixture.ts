@@ -30,11 +30,6 @@ export interface AuditGateway extends TestGateway {
   readonly auditLog: AuditLog;
 }
 
-/** Waits for a condition, 20 s at the most. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 20_000; !(await holds()); await new Promise((resolve) => setTimeout(resolve, 5))) if (performance.now() > end) throw new Error(`not so within 20 s: ${String(holds)}`);
-}
-
 /** Makes a folder for a log. */
 export function auditFolder(context: { after(cleanup: () => void): void }, at?: string): AuditFolder {
   const cwd = at ?? mkdtempSync(join(tmpdir(), "busbar-audit-"));

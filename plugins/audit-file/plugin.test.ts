@@ -3,8 +3,8 @@ import { appendFileSync, existsSync, readFileSync, rmSync, statSync, truncateSyn
 import { join } from "node:path";
 import { test } from "node:test";
 import process from "node:process";
-import { fakeClock } from "@busbar/core/testkit";
-import { auditFolder, until } from "./audit-fixture.ts";
+import { fakeClock, until } from "@busbar/core/testkit";
+import { auditFolder } from "./audit-fixture.ts";
 import { plainRing, rotateKey } from "./key-ring.ts";
 import { verifyLog } from "./verify-log.ts";
 
@@ -32,9 +32,9 @@ test("audit-file gives pages of the log, by number and time", async (context) =>
   await using gateway = await folder.start({ fileSize: 4096 });
   for (let n = 0; n < 100; n++) {
     gateway.audit.write("command", { msgid: `m-${n}` });
-    if (n % 20 === 19) await until(() => gateway.metric("busbar_audit_seq") >= n + 3);
+    if (n % 20 === 19) await until("they are on the disk", () => gateway.metric("busbar_audit_seq") >= n + 3);
   }
-  await until(async () => (await folder.records()).filter(({ action }) => action === "command").length === 100);
+  await until("all entries are in the files", async () => (await folder.records()).filter(({ action }) => action === "command").length === 100);
   const pages: string[] = [];
   for (let after: number | undefined = 0; after !== undefined; ) {
     const page: { readonly records: readonly { readonly action: string; readonly fields: Readonly<Record<string, unknown>> }[]; readonly next?: number } = await gateway.auditLog.read({ after, limit: 7 });
@@ -51,7 +51,7 @@ test("audit-file rotates by size and age, removes whole files by both, and verif
   const folder = auditFolder(context);
   const clock = fakeClock();
   const gateway = await folder.start({ fileSize: 4096, maxSize: 16_384, fileAge: "1h", keep: "3h", keyFile: false, syncInterval: "1m" }, { clock });
-  const settle = (holds: () => boolean): Promise<void> => until(async () => {
+  const settle = (holds: () => boolean): Promise<boolean> => until("the log has come so far", async () => {
     await clock.advance(60_000);
     return holds();
   });
@@ -117,7 +117,7 @@ for (const [what, spoil] of [
   test(`audit-file goes on in a new file when somebody ${what} its file while it runs, and verify finds it`, async (context) => {
     const folder = auditFolder(context);
     const gateway = await folder.start();
-    await until(() => gateway.metric("busbar_audit_seq") === 2);
+    await until("the start is on the disk", () => gateway.metric("busbar_audit_seq") === 2);
     spoil(join(folder.folder, folder.names()[0]!));
     gateway.audit.write("login", { id: "after" });
     await gateway.stop();
@@ -138,9 +138,9 @@ test("audit-file takes a new key while it runs and at a start, and verify needs 
   const gateway = await folder.start({}, { clock });
   gateway.audit.write("login", { id: "second key" });
   const keyEntries = async () => (await folder.records()).filter(({ action }) => action === "audit-key").length;
-  await until(async () => (await clock.advance(100), (await keyEntries()) === 1));
+  await until("the key has changed", async () => (await clock.advance(100), (await keyEntries()) === 1));
   await rotateKey(keyFile);
-  await until(async () => (await clock.advance(1000), (await keyEntries()) === 2));
+  await until("the key has changed again", async () => (await clock.advance(1000), (await keyEntries()) === 2));
   gateway.audit.write("login", { id: "third key" });
   await gateway.stop();
   assert.deepEqual((await folder.verify()).findings, []);
@@ -172,7 +172,7 @@ test("audit-file says the head on the bus now and then", async (context) => {
   await using gateway = await folder.start({}, { clock });
   const heads: unknown[] = [];
   gateway.bus.subscribe("audit/subject", ({ payload }) => void heads.push(payload));
-  await until(async () => (await clock.advance(1000), heads.length > 0));
+  await until("the head is said", async () => (await clock.advance(1000), heads.length > 0));
   const [{ seq, hash }] = heads as [{ seq: number; hash: string }];
   assert.equal((await folder.records()).find((one) => one.seq === seq)!.hash, hash);
   const before = heads.length;

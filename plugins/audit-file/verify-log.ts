@@ -10,6 +10,8 @@ export interface VerifyOptions {
   readonly headFile?: string | undefined;
   /** Entries that somebody has noted elsewhere. */
   readonly heads?: readonly ChainHead[];
+  /** Milliseconds until a line that is not whole is looked at once more, as a gateway may be writing it. Default 1000. */
+  readonly patience?: number;
 }
 
 /** How a log stands. */
@@ -38,7 +40,7 @@ export async function verifyLog(folder: string, options: VerifyOptions): Promise
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT" || attempt > 5) throw error; // retention has removed a file meanwhile
     }
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await new Promise((resolve) => setTimeout(resolve, options.patience ?? 1000));
   }
 }
 
