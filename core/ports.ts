@@ -68,8 +68,18 @@ export interface Http {
   readonly insecure?: boolean;
   /** Serves every request whose path is `path` or lies below it with a fetch handler (a Hono app's `fetch`). Gone when the returned function is called. */
   mount(path: string, fetch: (request: Request) => Response | Promise<Response>): () => void;
-  /** Takes over `Upgrade` requests to exactly `path`. The handler owns the socket. Gone when the returned function is called. */
+  /** Takes over `Upgrade` requests to exactly `path`, but for those of other sites' pages, which are refused before. The handler owns the socket. Gone when the returned function is called. */
   upgrade(path: string, handler: (request: IncomingMessage, socket: Duplex, head: Buffer) => void): () => void;
+  /** Answers such a request with a problem (RFC 9457) and the headers of every answer, and ends its connection. */
+  refuseUpgrade(socket: Duplex, refusal: UpgradeRefusal): void;
+}
+
+/** What is wrong with a request for another protocol: 400, or 426 where another version of it would do. */
+export interface UpgradeRefusal {
+  readonly status: 400 | 426;
+  /** For a person, without internals. */
+  readonly detail: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A page of history. */

@@ -26,7 +26,7 @@ const http = definePlugin({
     tls: v.optional(v.strictObject({ cert: v.string(), key: v.string(), verify: v.optional(v.boolean(), true) })),
   }),
   provides: { http: HttpPort },
-  setup: () => ({ http: { url: "", mount: () => () => {}, upgrade: () => () => {} } }),
+  setup: () => ({ http: { url: "", mount: () => () => {}, upgrade: () => () => {}, refuseUpgrade: () => {} } }),
 });
 
 const auth = definePlugin({

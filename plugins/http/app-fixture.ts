@@ -10,6 +10,8 @@ import { createConsoleCode, type ConsoleCode } from "./console-code.ts";
 import { createMounts, type Mounts } from "./mounts.ts";
 import { createPresence } from "./presence.ts";
 import type { ApiParts, AppEnv } from "./operation.ts";
+import { SiteGuard } from "./site-guard.ts";
+import { createSite } from "./site.ts";
 
 /** An app on a real bus with a memory journal, and what a test wants to reach of it. */
 export interface Fixture {
@@ -112,7 +114,7 @@ export async function createFixture(options: { readonly config?: object; readonl
   });
   const { log: lines } = await testPlugin(plugin, {}, { authority, clock });
   if (!parts) throw new TypeError("Cannot make the app: its plugin was not set up");
-  const app = createApp(parts, { mounts, code: config.console ? code : undefined, version: "0.0.0" });
+  const app = createApp(parts, { mounts, guard: new SiteGuard(createSite(config), parts), code: config.console ? code : undefined, version: "0.0.0" });
   const fixture: Fixture = {
     parts,
     clock,

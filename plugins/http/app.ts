@@ -2,7 +2,6 @@ import { Hono, type Context, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
-import { secureHeaders } from "hono/secure-headers";
 import { auditOperations } from "./audit.ts";
 import { bearer, remoteOf } from "./bearer.ts";
 import { commandOperations } from "./commands.ts";
@@ -20,12 +19,16 @@ import { Problem, problemOf } from "./problem.ts";
 import { readerOperations } from "./readers.ts";
 import { reloadOperations } from "./reload.ts";
 import { revocationOperations } from "./revocations.ts";
+import { addSecurityHeaders } from "./security-headers.ts";
+import type { SiteGuard } from "./site-guard.ts";
 import { check, queryParser, readJson } from "./validate.ts";
 
 /** What the app is made of besides the parts of the API. */
 export interface AppOptions {
   /** Routes of other plugins: asked when nothing of ours answers. */
   readonly mounts: Mounts;
+  /** Turns requests of other sites' pages away. */
+  readonly guard: SiteGuard;
   /** The code of the console link; absent = no console. */
   readonly code?: ConsoleCode | undefined;
   /** For the OpenAPI document. */
@@ -39,7 +42,8 @@ export function createApp(parts: ApiParts, options: AppOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const limit = limitBody(parts.config.bodyLimit);
   app.use(record(parts));
-  app.use(headers(parts.config.tls !== undefined));
+  app.use(addSecurityHeaders(parts.config.tls !== undefined));
+  app.use(options.guard.middleware);
   const { origins } = parts.config.cors;
   if (origins.length > 0) app.use(cors({ origin: origins.includes("*") ? "*" : origins, allowMethods: ["GET", "HEAD", "POST"], allowHeaders: ["Authorization", "Content-Type"], exposeHeaders: ["Location", "Retry-After"], maxAge: 600 }));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (_context, methods) => new Problem(405, { headers: { allow: methods.join(", ") } }).response() }));
@@ -55,7 +59,11 @@ export function createApp(parts: ApiParts, options: AppOptions): Hono<AppEnv> {
     "*",
     (context, next) => (options.mounts.find(context.req.path) ? next() : Promise.resolve(context.notFound())),
     limit,
-    (context) => options.mounts.find(context.req.path)?.(realRequest(context.req.raw)) ?? context.notFound(),
+    async (context) => {
+      context.set("content", "mount");
+      const response = await options.mounts.find(context.req.path)?.(realRequest(context.req.raw));
+      return response ? new Response(response.body, response) : context.notFound(); // the headers of a redirect or of what was fetched cannot be set
+    },
   );
   return app;
 }
@@ -97,15 +105,6 @@ function record(parts: ApiParts): MiddlewareHandler<AppEnv> {
     if (counter) counter.value++;
     parts.log.debug(`${context.req.method} ${context.req.path}`, { status, ms: Math.round(performance.now() - began), remote: remoteOf(context) });
   };
-}
-
-function headers(encrypted: boolean): MiddlewareHandler<AppEnv> {
-  return secureHeaders({
-    contentSecurityPolicy: { defaultSrc: ["'self'"], objectSrc: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"], frameAncestors: ["'none'"] },
-    strictTransportSecurity: encrypted ? "max-age=31536000" : false,
-    xFrameOptions: "DENY",
-    referrerPolicy: "no-referrer",
-  });
 }
 
 function limitBody(maxSize: number): MiddlewareHandler<AppEnv> {

@@ -1,5 +1,6 @@
 import { byteSize, duration, integer, portNumber, signedField, tlsField } from "@busbar/core";
 import * as v from "valibot";
+import { siteFields } from "./site-config.ts";
 
 const origin = v.pipe(v.string(), v.regex(/^(?:\*|https?:\/\/[^/\s]+)$/, 'must be an origin such as "https://panel.example", or "*"'));
 
@@ -14,6 +15,7 @@ export const httpConfig = v.strictObject({
     v.optional(v.strictObject({ origins: v.pipe(v.optional(v.pipe(v.array(origin), v.maxLength(100)), []), v.description("Origins whose pages may call the API")) }), {}),
     v.description("Which other web sites' pages may call the API; none by default"),
   ),
+  ...siteFields,
   console: v.pipe(v.optional(v.boolean(), true), v.description("Serve the console page at / and print a one-time link to it at start")),
   metrics: v.pipe(v.optional(v.picklist(["token", "loopback", "open"]), "loopback"), v.description("Who may read /metrics besides holders of the right: nobody, this machine, or anybody")),
   presence: v.pipe(v.optional(duration(1000, 86_400_000), 60_000), v.description("A device without a connection of its own counts as online for so long after its last report, 1s to 1d")),

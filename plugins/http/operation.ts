@@ -5,6 +5,7 @@ import type * as v from "valibot";
 import type { HttpConfig } from "./config.ts";
 import type { Presence } from "./presence.ts";
 import type { ProblemStatus } from "./problem.ts";
+import type { Content } from "./security-headers.ts";
 
 /** What the API works with. */
 export interface ApiParts {
@@ -30,8 +31,8 @@ export interface ApiParts {
 
 /** What @hono/node-server hands over with each request, as far as it is used; absent when a test calls `app.fetch` itself. */
 export interface AppEnv {
-  Bindings: { readonly incoming?: { readonly socket: Socket } };
-  Variables: { principal: Principal };
+  Bindings: { readonly incoming?: { readonly socket: Socket; readonly rawHeaders?: readonly string[]; readonly url?: string } };
+  Variables: { principal: Principal; content?: Content };
 }
 
 /** Any valibot schema of an object. */

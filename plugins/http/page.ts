@@ -44,6 +44,7 @@ export function servePage(app: Hono<AppEnv>): void {
   for (const [path, file] of consoleFiles()) {
     const type = mediaTypes[file.pathname.slice(file.pathname.lastIndexOf(".") + 1)]!;
     app.get(path, async (context) => {
+      context.set("content", "console");
       let asset = assets.get(path);
       if (!asset) assets.set(path, (asset = readAsset(file)));
       return answer(context, type, await asset.catch((error: unknown) => {

@@ -6,6 +6,8 @@ import { createConsoleCode } from "./console-code.ts";
 import { createMounts } from "./mounts.ts";
 import { createPresence } from "./presence.ts";
 import { openServer } from "./server.ts";
+import { SiteGuard } from "./site-guard.ts";
+import { createSite } from "./site.ts";
 import { createUpgrades } from "./upgrades.ts";
 
 /** The http plugin: WIRE §4 and the console page on one node:http server, which other plugins share through the Http port. */
@@ -19,18 +21,19 @@ export const http = definePlugin({
   async setup(ctx) {
     const { config, needs, bus, clock, log, metrics } = ctx;
     const mounts = createMounts();
-    const upgrades = createUpgrades(metrics.counter("busbar_http_upgrades_refused_total", "Upgrade requests to paths that no plugin serves"));
+    const guard = new SiteGuard(createSite(config), { log, metrics, audit: needs.audit });
+    const upgrades = createUpgrades({ guard, encrypted: config.tls !== undefined, refused: metrics.counter("busbar_http_upgrades_refused_total", "Upgrade requests to paths that no plugin serves") });
     const code = config.console ? createConsoleCode(clock) : undefined;
     const presence = createPresence({ bus, sessions: needs.sessions, clock, window: config.presence });
     ctx.defer(() => presence.close());
-    const app = createApp({ ...needs, id: ctx.id, presence, bus, clock, log, metrics, config }, { mounts, code, version: manifest.version });
+    const app = createApp({ ...needs, id: ctx.id, presence, bus, clock, log, metrics, config }, { mounts, guard, code, version: manifest.version });
     const server = await openServer(config, { fetch: (request, env) => app.fetch(request, env), upgrade: upgrades.handle }, ctx);
     ctx.defer(() => server.close());
     const url = urlOf(config, server.port);
     const insecure = isExposed({ host: config.host, encrypted: config.tls !== undefined });
     ctx.announce({ what: "HTTP API", url, ...(insecure && { insecure }) });
     if (code) ctx.announce({ what: "Console", url: `${url}/#code=${code.text}` });
-    return { http: { url, insecure, mount: mounts.add, upgrade: upgrades.add } };
+    return { http: { url, insecure, mount: mounts.add, upgrade: upgrades.add, refuseUpgrade: upgrades.refuse } };
   },
 });
 

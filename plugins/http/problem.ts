@@ -1,7 +1,8 @@
 import { BusbarError, errorCode, type ErrorCode } from "@busbar/core";
+import { securityHeaders } from "./security-headers.ts";
 
 /** Statuses this API answers with when something is wrong. */
-export type ProblemStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 410 | 413 | 415 | 422 | 429 | 431 | 500 | 503 | 504;
+export type ProblemStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 410 | 413 | 415 | 417 | 421 | 422 | 426 | 429 | 431 | 500 | 503 | 504;
 
 const titles: Readonly<Record<ProblemStatus, string>> = {
   400: "Bad Request",
@@ -14,7 +15,10 @@ const titles: Readonly<Record<ProblemStatus, string>> = {
   410: "Gone",
   413: "Content Too Large",
   415: "Unsupported Media Type",
+  417: "Expectation Failed",
+  421: "Misdirected Request",
   422: "Unprocessable Content",
+  426: "Upgrade Required",
   429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
@@ -58,9 +62,10 @@ export class Problem extends Error {
   }
 
   /** The response as the bytes of HTTP/1.1 that end a bare connection: for upgrades and for requests that never became one. */
-  raw(): string {
+  raw(encrypted: boolean): string {
     const body = this.body();
-    return `HTTP/1.1 ${this.status} ${titles[this.status]}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n${body}`;
+    const headers = [["content-type", "application/problem+json"], ["content-length", Buffer.byteLength(body)], ["connection", "close"], ["cache-control", "no-store"], ...securityHeaders(encrypted), ...Object.entries(this.options.headers ?? {})];
+    return `HTTP/1.1 ${this.status} ${titles[this.status]}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${body}`;
   }
 }
 

@@ -1,11 +1,12 @@
-import { createServer as createHttpServer, type Server } from "node:http";
-import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
+import { createServer as createHttpServer, type IncomingMessage, type Server } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { createAdaptorServer } from "@hono/node-server";
+import { getRequestListener, RequestError } from "@hono/node-server";
 import { BusbarError, openServerCertificate, type CertificateContext } from "@busbar/core";
 import type { HttpConfig } from "./config.ts";
 import { Problem } from "./problem.ts";
+import { securityHeaders } from "./security-headers.ts";
 import { endWith, type UpgradeHandler } from "./upgrades.ts";
 
 /** What the server hands its connections to. */
@@ -42,7 +43,8 @@ export async function openServer(config: HttpConfig, handlers: ServerHandlers, c
     response.once("close", () => closing && setImmediate(() => server.closeIdleConnections()));
   });
   server.on("upgrade", handlers.upgrade);
-  server.on("clientError", (error: NodeJS.ErrnoException, socket) => endWith(socket, clientProblem(error)));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => endWith(socket, clientProblem(error), config.tls !== undefined));
+  server.on("checkExpectation", (request: IncomingMessage) => endWith(request.socket, new Problem(417), config.tls !== undefined));
   await listen(server, config);
   return {
     port: (server.address() as AddressInfo).port,
@@ -62,11 +64,11 @@ export async function openServer(config: HttpConfig, handlers: ServerHandlers, c
 async function createServer(config: HttpConfig, handlers: ServerHandlers, ctx: CertificateContext): Promise<Server> {
   const { headers, request } = config.timeouts;
   // Node looks for late requests every 30 s unless told otherwise.
-  const common = { headersTimeout: Math.min(headers, request), requestTimeout: request, connectionsCheckingInterval: Math.min(1000, headers), keepAliveTimeout: 5000 };
-  const fetch = (incoming: Request, env: object): Response | Promise<Response> => handlers.fetch(incoming, env);
-  if (config.tls === undefined) return createAdaptorServer({ fetch, overrideGlobalObjects: false, createServer: createHttpServer, serverOptions: common }) as Server;
+  const common = { headersTimeout: Math.min(headers, request), requestTimeout: request, connectionsCheckingInterval: Math.min(1000, headers), keepAliveTimeout: 5000, requireHostHeader: false }; // who leaves Host out is answered by us, with the headers of every answer
+  const listener = getRequestListener((incoming, env) => handlers.fetch(incoming, env), { errorHandler: (error) => requestProblem(error, config), overrideGlobalObjects: false });
+  if (config.tls === undefined) return createHttpServer(common, listener);
   const certificate = await openServerCertificate(ctx, config.tls);
-  const server = createAdaptorServer({ fetch, overrideGlobalObjects: false, createServer: createHttpsServer, serverOptions: { ...common, ...certificate.options } }) as unknown as HttpsServer;
+  const server = createHttpsServer({ ...common, ...certificate.options }, listener);
   certificate.serve(server);
   return server;
 }
@@ -87,6 +89,13 @@ function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   if (code === "EACCES") return "the port needs more rights";
   if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") return "this machine has no such address";
   return message;
+}
+
+/** What is said to a client whose request the app never saw, such as one without a host. */
+function requestProblem(error: unknown, { tls }: HttpConfig): Response {
+  const response = new Problem(error instanceof RequestError ? 400 : 500).response();
+  for (const [name, value] of securityHeaders(tls !== undefined)) response.headers.set(name, value);
+  return response;
 }
 
 /** What is said to a client whose bytes never became a request. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { CloseCode, definePlugin, envelopeJson, envelopeProto, HttpPort, SessionsPort } from "@busbar/core";
+import { CloseCode, definePlugin, envelopeJson, envelopeProto, HttpPort, SessionsPort, type UpgradeRefusal } from "@busbar/core";
 import { WebSocketServer, type Server, type ServerOptions } from "ws";
 import { AddressLimit } from "./address-limit.ts";
 import { configSchema, type WebSocketConfig } from "./config.ts";
@@ -23,6 +23,7 @@ export const websocket = definePlugin({
   setup(ctx) {
     const { config, clock, log, metrics, needs } = ctx;
     const server = createServer(config);
+    server.on("wsClientError", (error, socket, { headers }) => needs.http.refuseUpgrade(socket, handshakeRefusal(error, headers)));
     const line = new WaitingLine({ places: config.maxConnections, ...config.waitingLine }, clock);
     const addresses = new AddressLimit(config.perAddress);
     const connections = new Set<Connection>();
@@ -73,6 +74,12 @@ export const websocket = definePlugin({
     ctx.announce({ what: "WebSocket", url: needs.http.url.replace(/^http/, "ws") + config.path, ...(needs.http.insecure && { insecure: true }) });
   },
 });
+
+/** Why the handshake failed (RFC 6455 §4.2.2, §4.4). */
+function handshakeRefusal({ message }: Error, headers: IncomingMessage["headers"]): UpgradeRefusal {
+  const isOther = headers["sec-websocket-version"] !== undefined && headers["sec-websocket-version"] !== "13";
+  return isOther ? { status: 426, detail: message, headers: { "sec-websocket-version": "13" } } : { status: 400, detail: message };
+}
 
 function createServer({ frameLimit, compression }: WebSocketConfig): Server<typeof SessionSocket> {
   // @types/ws does not know closeTimeout yet.
