@@ -6,11 +6,11 @@ import { test } from "node:test";
 import { BusbarError, type Http } from "@busbar/core";
 import { testPlugin, type TestGateway } from "@busbar/core/testkit";
 import { http } from "./mod.ts";
-import { openShared } from "./shared-fixture.ts";
+import { openPlugin } from "./plugin-fixture.ts";
 
 /** A gateway with the plugin on a free port, and its Http port as another plugin gets it. */
 async function start(config: object = {}): Promise<{ gateway: TestGateway; port: number; shared: Http; url: string }> {
-  const { gateway, port, http: shared, url } = await openShared(config);
+  const { gateway, port, http: shared, url } = await openPlugin(config);
   return { gateway, port, shared, url };
 }
 

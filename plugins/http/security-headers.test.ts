@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { createFixture } from "./app-fixture.ts";
-import { openShared } from "./shared-fixture.ts";
+import { openPlugin } from "./plugin-fixture.ts";
 import { securityHeaders } from "./security-headers.ts";
 
 /** The head and body of one answer, by header. */
@@ -22,7 +22,7 @@ const get = (path: string, ...headers: string[]): string[] => [`GET ${path} HTTP
 const upgrade = ["Connection: Upgrade", "Upgrade: websocket"];
 
 test("every answer has the security headers: of the API, files, 304, errors, other plugins, refused upgrades, and to what is no request", async () => {
-  await using shared = await openShared();
+  await using shared = await openPlugin();
   shared.http.mount("/extra", () => new Response("<p>", { headers: { "content-type": "text/html", "content-security-policy": "default-src *", "x-powered-by": "something", server: "something" } }));
   shared.http.mount("/elsewhere", () => Response.redirect("http://localhost/extra", 302));
   shared.http.upgrade("/refusing", (_request, socket) => shared.http.refuseUpgrade(socket, { status: 426, detail: "Another version", headers: { "sec-websocket-version": "13" } }));

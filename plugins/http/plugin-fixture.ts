@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { http } from "./mod.ts";
 
 /** A gateway with the plugin on a free port, and its Http port as another plugin gets it. */
-export interface SharedServer extends AsyncDisposable {
+export interface PluginFixture extends AsyncDisposable {
   readonly gateway: TestGateway;
   readonly port: number;
   readonly http: Http;
@@ -12,7 +12,7 @@ export interface SharedServer extends AsyncDisposable {
 }
 
 /** Starts one; `config` as in a config file, besides the port. */
-export async function openShared(config: object = {}): Promise<SharedServer> {
+export async function openPlugin(config: object = {}): Promise<PluginFixture> {
   let shared: Http | undefined;
   const user = definePlugin({
     name: "user",
