@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openListener } from "./testing/listener.ts";
+import { RawClient, rawFrame } from "./testing/raw-client.ts";
 import type { Client } from "./testing/client.ts";
 
 const on = { compression: { enabled: true, threshold: "1KiB" } };
@@ -53,6 +54,20 @@ test("websocket closes with 1009 on a small frame that unpacks to more than the 
   client.send({ type: "status", payload: "x".repeat(1_000_000) });
   assert.equal((await client.closed).code, 1009);
   await other.settled();
+});
+
+test("websocket closes with 1007 on compressed bytes that are no deflate stream, again and again, and others do not notice", async () => {
+  await using listener = await openListener(on);
+  const other = await listener.connect("other", json, offering);
+  for (const bytes of ["this is no deflate stream", "", "\xff\xff\xff\xff", "x".repeat(10_000)]) {
+    const client = new RawClient(listener.port);
+    client.upgrade("/ws", { headers: ["Sec-WebSocket-Extensions: permessage-deflate"] });
+    await client.upgraded;
+    client.write(rawFrame(1, Buffer.from(bytes, "latin1"), { rsv: 4 }));
+    assert.equal(await client.closeCode(), bytes === "" ? 4400 : 1007);
+    other.send({ type: "status", payload: "x".repeat(5000) });
+    await other.settled();
+  }
 });
 
 test("websocket ends a compressed connection that does not read, too", async () => {

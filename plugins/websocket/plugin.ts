@@ -6,6 +6,7 @@ import { AddressLimit } from "./address-limit.ts";
 import { configSchema, type WebSocketConfig } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { EarlyMessages } from "./early-messages.ts";
+import { guardInflate } from "./inflate-guard.ts";
 import { SessionSocket } from "./session-socket.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
@@ -82,6 +83,7 @@ function handshakeRefusal({ message }: Error, headers: IncomingMessage["headers"
 }
 
 function createServer({ frameLimit, compression }: WebSocketConfig): Server<typeof SessionSocket> {
+  if (compression.enabled) guardInflate();
   // @types/ws does not know closeTimeout yet.
   const options: ServerOptions<typeof SessionSocket> & { readonly closeTimeout: number } = {
     noServer: true,
