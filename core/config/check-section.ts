@@ -3,6 +3,7 @@ import { describeIssue } from "./issue-text.ts";
 import { suggest } from "./nearest.ts";
 import type { Reporter } from "./reporter.ts";
 import { flattenIssues, innerSchema, keysOf, refusesList, schemaAt, type FlatIssue } from "./schema-walk.ts";
+import { hideSecrets } from "./secret-fields.ts";
 import { nodeAt, scalars, showNode, toValue, type Path, type ScalarNode, type SourceNode } from "./source-tree.ts";
 
 /** One part of a config that a schema judges. */
@@ -20,6 +21,7 @@ export interface Section {
 /** Checks a section against its schema and reports everything that is wrong. Returns what the schema made of it, or undefined. */
 export function checkSection(section: Section, report: Reporter): { readonly output: unknown } | undefined {
   const { schema, node } = section;
+  hideSecrets(node);
   const result = parseWithCoercion(schema, node);
   const known = [...scalars(node)];
   const lists = [...wrongLists(schema, node, toValue(node), [])];

@@ -25,7 +25,7 @@ const golden: readonly (readonly [name: string, text: string, lines: readonly st
       "busbar.yaml:4:11 plugins.http.host: must be text, not 5",
       'busbar.yaml:5:14 plugins.http.timeout: must be a duration: milliseconds, or text such as "500ms", "30s", "5m", "1h", "7d", not "3 fortnights"',
       'busbar.yaml:6:15 plugins.http.required: must be true or false, not "maybe"',
-      'busbar.yaml:8:13 plugins.auth.secret: must have at least 8 characters, not "short"',
+      'busbar.yaml:8:13 plugins.auth.secret: must have at least 8 characters, not "[secret]"',
       'busbar.yaml:9:11 plugins.auth.mode: unknown value "opne"; did you mean "open"? allowed: open, closed',
       'busbar.yaml:10:20 plugins.auth.keys[0].kind: unknown value "fil"; did you mean "file"? allowed: file, url',
       "busbar.yaml:10:36 plugins.auth.keys[1].path: missing; it must be text",

@@ -20,6 +20,7 @@ export interface TargetOptions {
   /** Fields that are put into the sections of plugins, or further sections. */
   readonly plugins?: Sections;
   readonly gateway?: object;
+  readonly routes?: readonly object[];
 }
 
 /** Claims of a token besides `sub`; `aud` and `exp` are filled in unless given, `undefined` leaves them out. */
@@ -54,7 +55,7 @@ export class AttackTarget {
   }
 
   /** Starts one on the runtime under test, in a temporary folder, on ports that are free. */
-  static async open({ plugins = {}, gateway = {} }: TargetOptions = {}): Promise<AttackTarget> {
+  static async open({ plugins = {}, gateway = {}, routes = [] }: TargetOptions = {}): Promise<AttackTarget> {
     const folder = await mkdtemp(join(tmpdir(), "busbar-attacks-"));
     await mkdir(join(folder, "data"), { mode: 0o700 });
     const secrets = new Secrets();
@@ -66,7 +67,7 @@ export class AttackTarget {
     for (const [name, { publicKey }] of Object.entries({ rsa, ec })) await writeFile(join(folder, `${name}.pem`), publicKey.export({ type: "spki", format: "pem" }));
     const sections = await targetSections({ hs256, listenerToken, deviceSecret });
     const merged = { ...sections, ...Object.fromEntries(Object.entries(plugins).map(([id, section]) => [id, { ...sections[id], ...section }])) };
-    await writeFile(join(folder, "busbar.json"), JSON.stringify({ plugins: merged, gateway: { log: { level: "debug" }, ...gateway } }, undefined, 2));
+    await writeFile(join(folder, "busbar.json"), JSON.stringify({ plugins: merged, routes, gateway: { log: { level: "debug" }, ...gateway } }, undefined, 2));
     const output = new GatewayOutput(secrets);
     const process = startGatewayProcess({ folder, runtime: { name: "the one under test", command: commandFor }, env: { ATTACK_HS256: hs256, ATTACK_LISTENER_TOKEN: listenerToken }, heard: output.hear });
     const target = new AttackTarget({ folder, process, output, secrets, hs256, listenerToken, deviceSecret, rsa, ec });
