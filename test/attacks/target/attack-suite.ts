@@ -39,7 +39,7 @@ export function attackSuite(area: string, define: (attack: Attack) => void, opti
       assert.equal(await target.process.stop(), 0);
       assert.deepEqual(target.output.problems(), []);
       const files = readdirSync(target.path("data")).filter((name) => name !== "signing.key");
-      for (const file of files) assert.deepEqual(target.secrets.foundIn(readFileSync(target.path(`data/${file}`), "latin1")), [], file);
+      for (const file of files) assert.deepEqual(target.secrets.foundInFile(readFileSync(target.path(`data/${file}`))), [], file);
       const found = files.filter((name) => name.endsWith(".db")).flatMap((name) => tablesOf(target.path(`data/${name}`)));
       for (const table of tables) assert.ok(found.includes(table), `${table} among ${found.join(", ")}`);
     });

@@ -10,11 +10,16 @@ export class Secrets {
     return text;
   }
 
-  /** A token: it and its signature are secrets, as who has the signature and knows the claims has the token. */
+  /** A token: its signature is the secret, as who has it and knows the claims has the token. */
   keepToken(name: string, token: string): string {
     const signature = token.split(".")[2] ?? "";
-    if (signature.length >= 12) this.keep(`the signature of ${name}`, signature);
-    return this.keep(name, token);
+    this.keep(name, signature.length >= 12 ? signature : token);
+    return token;
+  }
+
+  /** The names of those that stand in a large file as they are. */
+  foundInFile(bytes: Buffer): readonly string[] {
+    return [...this.#forms].flatMap(([name, [text]]) => (bytes.includes(text!) ? [name] : []));
   }
 
   /** The names of those that stand in `text`, as they are or as base64, base64url or hexadecimal digits. */
