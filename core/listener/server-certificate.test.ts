@@ -160,7 +160,7 @@ test("ServerCertificate keeps what it has while the new files are wrong, says so
       await assert.rejects(gateway.reload(), fault);
       assert.equal(refused(), counted, "the same fault is counted once");
     }
-    assert.ok(refused() >= steps.length);
+    assert.ok(refused() >= steps.length - 1, "the same fault twice in a row counts once");
     await writeCertificate(folder, "tls", second);
     await until(async () => (await shown()) === "second");
     assert.ok(said().includes("error new TLS files cannot be used, the earlier ones stay in use"));

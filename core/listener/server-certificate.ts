@@ -10,6 +10,9 @@ import type { TlsConfig } from "./tls-config.ts";
 import { earliestExpiry, fingerprintFiles, isInOrder, readTlsFiles, type TlsFiles, type TlsPaths } from "./tls-files.ts";
 import { tlsOptions } from "./tls-options.ts";
 
+/** A state of the files that is younger than this, in ms, is read again at the next look. */
+const settling = 2000;
+
 /** What a certificate needs of the plugin whose listener it is for. */
 export type CertificateContext = Pick<PluginContext<unknown, { readonly audit: typeof AuditPort }>, "clock" | "id" | "log" | "metrics" | "needs" | "onRefresh" | "path">;
 
@@ -28,8 +31,8 @@ export class ServerCertificate {
   readonly #refused: Counter;
   #servers: TlsServer[] = [];
   #files: TlsFiles;
-  /** The state of the files that is in use, or was refused. */
-  #seen: string;
+  /** The state of the files that was read last, once it is old enough to be told from the next; "" before. */
+  #seen = "";
   /** Why the files as they are now are not in use. */
   #fault: string | undefined;
   /** One look at a time. */
@@ -37,13 +40,12 @@ export class ServerCertificate {
   #polling = false;
 
   /** @internal Use `openServerCertificate`. */
-  constructor(ctx: CertificateContext, config: TlsConfig, start: { readonly paths: TlsPaths; readonly demand: boolean; readonly files: TlsFiles; readonly seen: string }) {
+  constructor(ctx: CertificateContext, config: TlsConfig, start: { readonly paths: TlsPaths; readonly demand: boolean; readonly files: TlsFiles }) {
     this.#ctx = ctx;
     this.#config = config;
     this.#paths = start.paths;
     this.#demand = start.demand;
     this.#files = start.files;
-    this.#seen = start.seen;
     this.#warnings = new ExpiryWarnings(ctx.log);
     const labels = { instance: ctx.id };
     this.#rotations = ctx.metrics.counter("busbar_tls_rotations_total", "Times that new TLS files took effect without a restart", labels);
@@ -70,28 +72,36 @@ export class ServerCertificate {
    * @throws {BusbarError} CONFIG when they cannot be used: those in use stay.
    */
   refresh(): Promise<string | undefined> {
-    const look = this.#last.then(() => this.#look());
+    return this.#inTurn(() => this.#look());
+  }
+
+  /** Looks only if something has changed. */
+  async #poll(): Promise<void> {
+    const { state } = await fingerprintFiles(this.#paths);
+    if (state !== this.#seen || this.#fault !== undefined) await this.#look();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const look = this.#last.then(work);
     this.#last = look.catch(() => {});
     return look;
   }
 
   async #look(): Promise<string | undefined> {
-    const state = await fingerprintFiles(this.#paths);
-    if (state === this.#seen && this.#fault === undefined) return undefined;
+    const { state, changed } = await fingerprintFiles(this.#paths);
+    this.#seen = this.#ctx.clock.now() - changed > settling ? state : "";
     try {
       const files = await readTlsFiles(this.#paths);
-      if ((await fingerprintFiles(this.#paths)) !== state) throw new BusbarError("CONFIG", `Cannot use the certificate "${this.#paths.cert}": its files are being written`);
+      if ((await fingerprintFiles(this.#paths)).state !== state) throw new BusbarError("CONFIG", `Cannot use the certificate "${this.#paths.cert}": its files are being written`);
       const news = this.#take(files);
-      this.#seen = state;
       this.#fault = undefined;
       return news;
     } catch (error) {
       const fault = errorText(error);
-      if (state !== this.#seen || fault !== this.#fault) {
+      if (fault !== this.#fault) {
         this.#refused.value++;
         this.#ctx.log.error("new TLS files cannot be used, the earlier ones stay in use", { error, expires: new Date(earliestExpiry(this.#files.chain)).toISOString() });
       }
-      this.#seen = state;
       this.#fault = fault;
       throw error;
     }
@@ -140,7 +150,7 @@ export class ServerCertificate {
       this.#warnings.look(clock.now(), this.#expiring());
       if (this.#config.watchInterval === 0 || this.#polling) return;
       this.#polling = true;
-      this.refresh().then(done, done); // why it failed is in the log
+      this.#inTurn(() => this.#poll()).then(done, done); // why it failed is in the log
     });
     onRefresh(() => this.refresh());
   }
@@ -152,10 +162,9 @@ export class ServerCertificate {
  */
 export async function openServerCertificate(ctx: CertificateContext, config: TlsConfig, { demand = false }: { readonly demand?: boolean } = {}): Promise<ServerCertificate> {
   const paths: TlsPaths = { cert: ctx.path(config.certFile), key: ctx.path(config.keyFile), ca: config.caFile === undefined ? undefined : ctx.path(config.caFile) };
-  const seen = await fingerprintFiles(paths);
   const files = await readTlsFiles(paths);
   checkUsable(config, { files, demand, paths });
-  return new ServerCertificate(ctx, config, { paths, demand, files, seen });
+  return new ServerCertificate(ctx, config, { paths, demand, files });
 }
 
 /** What OpenSSL finds wrong, such as a key that is too short, before clients do. @throws {BusbarError} CONFIG */

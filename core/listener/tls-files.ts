@@ -42,17 +42,22 @@ export async function readTlsFiles(paths: TlsPaths): Promise<TlsFiles> {
   return { cert, key, ca, chain, authorities };
 }
 
-/** Tells one state of the files from another without reading them: what a link points to counts, as Kubernetes swaps the link to a whole folder. */
-export async function fingerprintFiles({ cert, key, ca }: TlsPaths): Promise<string> {
+/**
+ * Tells one state of the files from another without reading them: what a link points to counts, as Kubernetes swaps the link to a whole folder. `changed`: when one of them last did, ms since the Unix epoch; the
+ * times of files advance in steps, so a state as young as that may be followed by one that looks the same.
+ */
+export async function fingerprintFiles({ cert, key, ca }: TlsPaths): Promise<{ readonly state: string; readonly changed: number }> {
+  let changed = 0;
   const states = [cert, key, ...(ca === undefined ? [] : [ca])].map(async (file) => {
     try {
       const { ino, size, mtimeMs, ctimeMs } = await stat(file);
+      changed = Math.max(changed, mtimeMs, ctimeMs);
       return `${ino}:${size}:${mtimeMs}:${ctimeMs}`;
     } catch (error) {
       return String((error as NodeJS.ErrnoException).code);
     }
   });
-  return (await Promise.all(states)).join(" ");
+  return { state: (await Promise.all(states)).join(" "), changed };
 }
 
 /** Whether each certificate was issued by the one that follows it (RFC 8446 §4.4.2 asks for that order); clients may refuse another order. */
