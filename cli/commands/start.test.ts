@@ -159,3 +159,15 @@ test("busbar start reads its config again at SIGHUP, restarts what changed and k
   assert.equal((await fetch(`${gateway.urls.get("HTTP API")}/healthz`)).status, 200);
   socket.terminate();
 });
+
+test("busbar start marks and warns about what listens beyond this machine without TLS", async () => {
+  await using folder = await openFolder({ "busbar.yaml": smallConfig.replace("http: { port: 0 }", "http: { port: 0, host: 0.0.0.0, insecure: true }") });
+  const running = startBusbar(["start"], { cwd: folder.path });
+  await running.said(/ready/);
+  running.signal("SIGTERM");
+  const { stdout, stderr } = await running.ended;
+  for (const what of ["HTTP API", "WebSocket"]) assert.match(stdout, new RegExp(`${what} .* insecure: without TLS, open to other machines$`, "m"));
+  assert.doesNotMatch(stdout, /TCP protobuf.*insecure/);
+  const warnings = stderr.split("\n").filter((line) => line.includes('"level":"warn"'));
+  assert.deepEqual(warnings.map((line) => (JSON.parse(line) as { readonly plugin: string }).plugin), ["http"]);
+});
