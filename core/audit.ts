@@ -54,6 +54,8 @@ export interface AuditFeed {
   take(limit: number): readonly AuditEntry[];
   /** How many wait. */
   readonly waiting: number;
+  /** Calls `listener` once, as soon as so many wait. Returns the function that ends it. There is one listener at a time: the newest. */
+  whenWaiting(count: number, listener: () => void): () => void;
 }
 
 /** A line of the audit log. */

@@ -30,4 +30,20 @@ describe("AuditQueue", () => {
     assert.deepEqual(queue.take(100).map(({ action, fields }) => [action, fields["count"]]), [["lost", 1]]);
     assert.equal(queue.push(entry(3), 8 * 1024 * 1024), true);
   });
+
+  it("tells once when so many wait", () => {
+    const queue = new AuditQueue();
+    let told = 0;
+    queue.whenWaiting(2, () => void told++);
+    queue.push(entry(1), 10);
+    assert.equal(told, 0);
+    queue.push(entry(2), 10);
+    queue.push(entry(3), 10);
+    assert.equal(told, 1);
+    queue.whenWaiting(3, () => void told++);
+    assert.equal(told, 2);
+    queue.whenWaiting(4, () => void told++)();
+    queue.push(entry(4), 10);
+    assert.equal(told, 2);
+  });
 });

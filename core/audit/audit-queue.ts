@@ -16,6 +16,7 @@ export class AuditQueue implements AuditFeed {
   #lost = 0;
   #since = 0;
   #until = 0;
+  #pressing: { readonly count: number; readonly listener: () => void } | undefined;
 
   get waiting(): number {
     return this.#entries.length;
@@ -40,6 +41,21 @@ export class AuditQueue implements AuditFeed {
     return taken;
   }
 
+  whenWaiting(count: number, listener: () => void): () => void {
+    const pressing = (this.#pressing = { count, listener });
+    this.#press();
+    return () => {
+      if (this.#pressing === pressing) this.#pressing = undefined;
+    };
+  }
+
+  #press(): void {
+    if (this.#pressing === undefined || this.#entries.length < this.#pressing.count) return;
+    const { listener } = this.#pressing;
+    this.#pressing = undefined;
+    listener();
+  }
+
   #sayLost(): void {
     if (this.#lost === 0) return;
     this.#add({ time: this.#until, action: "lost", source: gatewayId, fields: { count: this.#lost, since: this.#since, until: this.#until } }, 128);
@@ -50,5 +66,6 @@ export class AuditQueue implements AuditFeed {
     this.#entries.push(entry);
     this.#sizes.push(size);
     this.#bytes += size;
+    this.#press();
   }
 }

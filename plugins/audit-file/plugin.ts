@@ -9,6 +9,8 @@ import { readLog } from "./read-log.ts";
 const keyInterval = 5000;
 const retryInterval = 1000;
 const patience = 4000;
+/** Entries that wait which are written at once. */
+const pressing = 1000;
 
 /** The plugin audit-file: keeps the audit log. */
 export const auditFile = definePlugin({
@@ -43,6 +45,19 @@ export const auditFile = definePlugin({
       return !failing;
     };
 
+    /** Until it is time, or more waits than ought to: the queue must not run over while there is time to write. */
+    const pause = async (well: boolean, signal: AbortSignal): Promise<void> => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const cancel = clock.after(well ? config.syncInterval : retryInterval, resolve);
+      const forget = well ? ctx.needs.feed.whenWaiting(pressing, resolve) : () => {};
+      const end = (): void => resolve();
+      signal.addEventListener("abort", end);
+      if (!signal.aborted) await promise;
+      signal.removeEventListener("abort", end);
+      cancel();
+      forget();
+    };
+
     ctx.run(async (signal) => {
       let current = ring.current;
       let keysAt = clock.now() + keyInterval;
@@ -65,7 +80,7 @@ export const auditFile = definePlugin({
           if (seq !== said) bus.deliver({ type: "audit", payload: { action: "audit-head", seq, hash }, qos: 1 }).catch((error: unknown) => log.warn("The head of the audit log could not be said", { error }));
           said = seq;
         }
-        await clock.sleep(well ? config.syncInterval : retryInterval, signal).catch(() => {});
+        await pause(well, signal);
       }
     });
 
