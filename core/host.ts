@@ -64,6 +64,11 @@ export function commandFor(file: string): readonly [program: string, ...args: st
   return process.versions["deno"] === undefined ? [process.execPath, file] : [process.execPath, "run", "-A", file];
 }
 
+/** Whether a worker can be given permissions of its own (Deno). Where it cannot (Node), an isolate is a process. */
+export function hasPermittedWorkers(): boolean {
+  return process.versions["deno"] !== undefined;
+}
+
 /** What goes on around a kernel that a process runs. */
 export interface RunOptions {
   readonly log: Log;

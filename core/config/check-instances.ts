@@ -1,9 +1,11 @@
 import { BusbarError, errorText } from "../errors.ts";
 import type { AnyPlugin } from "../plugin.ts";
 import { isId, isReservedId } from "../topic.ts";
+import { checkIsolate, checkIsolated } from "./check-isolated.ts";
 import { checkSection } from "./check-section.ts";
 import type { CheckedInstance } from "./checked.ts";
 import type { ConfigHost } from "./host.ts";
+import { kernelKeys } from "./kernel-keys.ts";
 import { suggest } from "./nearest.ts";
 import { checkManifest } from "./permissions/check-manifest.ts";
 import { pluginFault } from "./plugin-fault.ts";
@@ -18,9 +20,6 @@ export interface FoundInstance {
   /** Undefined when something is wrong with it, which has been reported. */
   readonly checked: CheckedInstance | undefined;
 }
-
-/** The keys that every plugin section may have besides those of its plugin. */
-export const commonKeys = ["use", "required"] as const;
 
 const nothing: Omit<MapNode, "place"> = { kind: "map", entries: new Map() };
 
@@ -48,13 +47,19 @@ async function checkInstance(root: SourceNode, id: string, section: SourceNode, 
     return { id, plugin: undefined, checked: undefined };
   }
   const required = checkRequired(root, path, map, report);
+  const isolate = checkIsolate(root, path, map, report);
+  if (isolate === "wrong") return { id, plugin: undefined, checked: undefined };
+  const use = useOf(id, map);
+  const node: MapNode = { ...map, entries: new Map([...map.entries].filter(([key]) => !kernelKeys.some((own) => own === key))) };
+  if (isolate !== undefined) {
+    const found = await checkIsolated({ root, path, id, use, node, file, host, isolate }, report);
+    return { id, plugin: found?.plugin, checked: found?.checked && idIsRight && required !== undefined ? { ...found.checked, id, required } : undefined };
+  }
   const plugin = await findPlugin(root, id, map, file, host, report);
   if (!plugin) return { id, plugin: undefined, checked: undefined };
-  const node: MapNode = { ...map, entries: new Map([...map.entries].filter(([key]) => !commonKeys.some((common) => common === key))) };
-  const use = useOf(id, map);
   const from = use === undefined ? undefined : await host.pluginPackage(use, file);
   if (from) checkManifest(root, path, { package: from, schema: plugin.config }, report);
-  const checked = checkSection({ root, path, node, schema: plugin.config, besides: commonKeys }, report);
+  const checked = checkSection({ root, path, node, schema: plugin.config, besides: kernelKeys }, report);
   if (!checked || !idIsRight || required === undefined) return { id, plugin, checked: undefined };
   return { id, plugin, checked: { id, plugin, required, config: checked.output, package: from, source: toValue(node) } };
 }

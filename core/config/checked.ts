@@ -1,4 +1,5 @@
 import type { AnyPlugin } from "../plugin.ts";
+import type { IsolateSettings } from "../kernel/isolate/isolate-settings.ts";
 import type { PluginPackage } from "./permissions/plugin-manifest.ts";
 import type { StepDefinition } from "../route.ts";
 import type { GatewaySettings } from "./settings.ts";
@@ -21,9 +22,11 @@ export interface CheckedInstance {
   readonly required: boolean;
   /** What the plugin's schema made of its section, with all defaults filled in. May hold secrets: never to be logged or shown. */
   readonly config: unknown;
+  /** The limits of its isolate; undefined where it runs in the gateway itself. */
+  readonly isolate?: IsolateSettings | undefined;
   /** Where its code is and what it may touch; undefined for a plugin that a config in TypeScript holds itself. */
   readonly package?: PluginPackage | undefined;
-  /** The section as it was read, after interpolation, without `use` and `required`: what a reload compares. May hold secrets too. */
+  /** The section as it was read, after interpolation, without `use`, `required` and `isolate`: what a reload compares. May hold secrets too. */
   readonly source: unknown;
 }
 

@@ -20,7 +20,7 @@ export function diffConfig(old: CheckedConfig, next: CheckedConfig): ConfigDiff 
   const stayed = next.instances.filter(({ id }) => before.has(id));
   const isKept = (instance: CheckedInstance): boolean => {
     const other = before.get(instance.id)!;
-    return other.plugin === instance.plugin && other.required === instance.required && isEqual(other.source, instance.source);
+    return isSamePlugin(other, instance) && isEqual(other.isolate, instance.isolate) && other.required === instance.required && isEqual(other.source, instance.source);
   };
   const routesOf = (config: CheckedConfig): unknown => config.routes.map(({ name, source, steps }) => [name, source, steps.map(({ definition }) => definition)]);
   return {
@@ -31,6 +31,11 @@ export function diffConfig(old: CheckedConfig, next: CheckedConfig): ConfigDiff 
     routes: !isEqual(routesOf(old), routesOf(next)),
     gateway: !isEqual(old.gateway, next.gateway),
   };
+}
+
+/** Whether it is the same code. What stands for a plugin in an isolate is made anew with each config. */
+function isSamePlugin(a: CheckedInstance, b: CheckedInstance): boolean {
+  return a.plugin === b.plugin || (a.isolate !== undefined && b.isolate !== undefined && a.plugin.name === b.plugin.name && isEqual(a.package, b.package));
 }
 
 /** Deep equality of plain objects and arrays; the order of keys does not count. Anything else is equal to itself only. */

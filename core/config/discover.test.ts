@@ -91,7 +91,7 @@ test("listPlugins() reads package.json and runs no plugin", async (t) => {
     "node_modules/@busbar/extra/package.json": manifest("@busbar/extra", { busbar: undefined }),
   });
   const found = await listPlugins(folder);
-  assert.deepEqual(found.find(({ name }) => name === "frost"), { name: "frost", package: "busbar-plugin-frost", version: "1.2.3", description: "Says so", api: "^0.1.0", runtimes: ["node"], permissions: { net: [], read: [], write: [], env: [], sys: [] }, folder: join(folder, "node_modules/busbar-plugin-frost") });
+  assert.deepEqual(found.find(({ name }) => name === "frost"), { name: "frost", package: "busbar-plugin-frost", version: "1.2.3", description: "Says so", api: "^0.1.0", runtimes: ["node"], permissions: { net: [], read: [], write: [], env: [], sys: [], from: [], threads: false }, folder: join(folder, "node_modules/busbar-plugin-frost") });
   assert.equal(found.find(({ name }) => name === "extra")?.api, "");
   assert.ok(!found.some(({ name }) => name === "silent" || name === "bad"));
   assert.ok(found.some(({ package: name }) => name === "@busbar/http"), "what is installed beside core is seen from anywhere");
@@ -123,7 +123,7 @@ test("loadConfig() reads a module, with the plugin itself in `use`, and again wh
   await writeFile(file, text('"high", lvel: 1'));
   assert.deepEqual((await loadConfig(file)).problems.map(formatProblem), [
     `${file} plugins.a.level: must be a number, not "high"`,
-    `${file} plugins.a.lvel: unknown key; did you mean "level"? allowed: level, use, required`,
+    `${file} plugins.a.lvel: unknown key; did you mean "level"? allowed: level, use, required, isolate`,
   ]);
 });
 

@@ -1,4 +1,5 @@
 import type { AnyPlugin } from "../plugin.ts";
+import type { DescribeRequest, PluginDescription } from "../kernel/isolate/describe-plugin.ts";
 import type { PluginPackage } from "./permissions/plugin-manifest.ts";
 
 /** What reading a config needs from the machine. `systemConfigHost` is the real one; a test hands in its own. */
@@ -18,6 +19,8 @@ export interface ConfigHost {
   loadPlugin(use: string, file: string): Promise<AnyPlugin>;
   /** Where the code of that plugin is and what it asks for; undefined when there is none of that name. Runs no plugin code. */
   pluginPackage(use: string, file: string): Promise<PluginPackage | undefined>;
+  /** Asks that plugin, in an isolate without any permission, what it is and what it makes of its section. @throws {BusbarError} CONFIG when it does not load. */
+  probePlugin(request: DescribeRequest): Promise<PluginDescription>;
   /** The names of all plugins that the config `file` could use. Runs no plugin code. */
   installed(file: string): Promise<readonly string[]>;
 }

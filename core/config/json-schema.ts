@@ -27,7 +27,7 @@ export function configJsonSchema(plugins: readonly SchemaPlugin[]): JsonSchema {
   for (const { use, def, plugin } of named) defs[`plugin-${def}`] = pluginSection(use, def, plugin, defs);
   defs["instance"] = {
     type: "object",
-    properties: { use: { description: "The plugin: its name, or a path such as ./my-plugin.ts.", anyOf: [{ enum: named.map(({ use }) => use) }, { type: "string" }] }, required: requiredKey },
+    properties: { use: { description: "The plugin: its name, or a path such as ./my-plugin.ts.", anyOf: [{ enum: named.map(({ use }) => use) }, { type: "string" }] }, required: requiredKey, isolate: isolateKey },
     allOf: named.map(({ use, def }) => ({ if: { properties: { use: { const: use } }, required: ["use"] }, then: { $ref: `#/$defs/plugin-${def}` } })),
   };
   const instances = named.filter(({ use }) => !use.includes("/")).map(({ use, plugin }) => [use, { description: plugin.description, if: { type: "object", required: ["use"] }, then: { $ref: "#/$defs/instance" }, else: { $ref: `#/$defs/plugin-${use}` } }] as const);
@@ -54,9 +54,18 @@ export function configJsonSchema(plugins: readonly SchemaPlugin[]): JsonSchema {
 
 const requiredKey: JsonSchema = { description: "Whether the gateway is not ready without it. Default true.", type: ["boolean", "string"], pattern: placeholderPattern, default: true };
 
+const isolateKey: JsonSchema = {
+  description: "Whether it runs in an isolate of its own, with the permissions of its package.json and nothing else: true, or limits of memory (default 256MiB) and of silence while it computes (default 5s). Default false.",
+  anyOf: [
+    { type: "boolean" },
+    { type: "object", properties: { memory: { description: "Memory that it may use, such as 256MiB.", type: ["string", "number"] }, stall: { description: "How long it may say nothing, such as 5s.", type: ["string", "number"] } }, additionalProperties: false },
+  ],
+  default: false,
+};
+
 function pluginSection(use: string, def: string, plugin: AnyPlugin, defs: Record<string, unknown>): JsonSchema {
   const section = convert(plugin.config, def, defs);
-  const properties = { use: { description: "The plugin.", const: use }, required: requiredKey, ...(section["properties"] as object | undefined) };
+  const properties = { use: { description: "The plugin.", const: use }, required: requiredKey, isolate: isolateKey, ...(section["properties"] as object | undefined) };
   // a section without required keys may be left empty, which YAML reads as null
   const type = (section["required"] as readonly string[] | undefined)?.length ? "object" : ["object", "null"];
   return { ...section, description: plugin.description, type, properties };

@@ -10,8 +10,8 @@ const golden: readonly (readonly [name: string, text: string, lines: readonly st
     "plugns: {}\nplugins:\n  http:\n    prt: 1\n    hots: x\n    tls: { cert: a, key: b, verfy: true }\ngateway:\n  log: { levl: info }\nroutes:\n  - from: status/#\n    too: x\n    to: event/{id}\n",
     [
       'busbar.yaml:1:1 plugns: unknown key; did you mean "plugins"? allowed: plugins, routes, gateway',
-      'busbar.yaml:4:5 plugins.http.prt: unknown key; did you mean "port"? allowed: port, host, timeout, tls, use, required',
-      'busbar.yaml:5:5 plugins.http.hots: unknown key; did you mean "host"? allowed: port, host, timeout, tls, use, required',
+      'busbar.yaml:4:5 plugins.http.prt: unknown key; did you mean "port"? allowed: port, host, timeout, tls, use, required, isolate',
+      'busbar.yaml:5:5 plugins.http.hots: unknown key; did you mean "host"? allowed: port, host, timeout, tls, use, required, isolate',
       'busbar.yaml:6:29 plugins.http.tls.verfy: unknown key; did you mean "verify"? allowed: cert, key, verify',
       'busbar.yaml:8:10 gateway.log.levl: unknown key; did you mean "level"? allowed: level',
       'busbar.yaml:11:5 routes[0].too: unknown key; did you mean "to"? allowed: name, from, steps, to',

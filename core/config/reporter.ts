@@ -13,6 +13,11 @@ export class Reporter {
   /** Adds a problem; the same one twice counts once. */
   add(place: Place, path: Path, message: string, hint?: string): void {
     const problem = { file: this.file, line: place.line, column: place.column, key: formatPath(path), message, ...(hint === undefined ? {} : { hint }) };
+    this.take(problem);
+  }
+
+  /** Takes a problem that somebody else found in the same file. */
+  take(problem: Problem): void {
     this.#problems.set(JSON.stringify(problem), problem);
   }
 

@@ -74,6 +74,7 @@ export function sampleHost(text: string, env: Readonly<Record<string, string>> =
     importModule: async () => ({}),
     loadPlugin: async (use) => samplePlugins[use] ?? Promise.reject(new BusbarError("NOT_FOUND", `Cannot find plugin "${use}"`)),
     pluginPackage: async () => undefined,
+    probePlugin: () => Promise.reject(new BusbarError("CONFIG", "there are no isolates here")),
     installed: async () => Object.keys(samplePlugins),
   };
 }

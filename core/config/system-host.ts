@@ -26,5 +26,6 @@ export const systemConfigHost: ConfigHost = {
   },
   loadPlugin: (use, file) => loadPlugin(use, dirname(resolve(file))),
   pluginPackage: (use, file) => readPluginPackage(use, dirname(resolve(file))),
+  probePlugin: async (request) => await (await import("../kernel/isolate/probe-plugin.ts")).probePlugin(request),
   installed: async (file) => (await listPlugins(dirname(resolve(file)))).map(({ name }) => name),
 };

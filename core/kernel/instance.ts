@@ -12,6 +12,7 @@ import type { Metrics } from "../metrics.ts";
 import type { PluginContext } from "../plugin.ts";
 import { retryDelay } from "../retry.ts";
 import { createInstanceClock } from "./instance-clock.ts";
+import { steadyAfter, superviseTask } from "./supervise-task.ts";
 
 /** What an instance is set up with. */
 export interface InstanceServices {
@@ -35,8 +36,6 @@ export interface InstanceServices {
 
 /** A cleanup or a task that takes longer is given up. */
 const stopStepTimeout = 5000;
-/** An instance that ran this long without failing starts again with a short pause. */
-const steadyAfter = 60_000;
 
 /** One plugin instance from setup to stop, and over again when it fails. */
 export class Instance {
@@ -264,20 +263,7 @@ export class Instance {
   }
 
   #run(task: (signal: AbortSignal) => Promise<void>, signal: AbortSignal, clock: Clock): void {
-    const loop = async (): Promise<void> => {
-      for (let attempt = 0; !signal.aborted; attempt++) {
-        const began = clock.now();
-        try {
-          return await this.#services.within(this, () => task(signal));
-        } catch (error) {
-          if (signal.aborted) return;
-          this.log.error("task failed, it is started again", { error });
-          if (clock.now() - began > steadyAfter) attempt = 0;
-          await clock.sleep(retryDelay(attempt), signal).catch(() => {});
-        }
-      }
-    };
-    const running = loop();
+    const running = superviseTask((until) => this.#services.within(this, () => task(until)), { signal, clock, log: this.log });
     this.#tasks.add(running);
     void running.finally(() => this.#tasks.delete(running));
   }

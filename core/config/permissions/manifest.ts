@@ -18,16 +18,20 @@ export const manifestSchema = v.strictObject({
   env: entries(/^(?:[A-Za-z_][A-Za-z0-9_]*|\{[\w.]+\}(?: if \{[\w.]+\})?)$/, "must be the name of an environment variable"),
   /** What it asks about the machine: Deno's names, such as hostname. Only Deno can withhold it. */
   sys: entries(/^[a-zA-Z]+$/, "must be a name of Deno's --allow-sys, such as hostname"),
+  /** Whom it speaks for besides itself and what lies below its id: patterns of ids, `#` for anybody. Counts in an isolate. */
+  from: entries(/./, "must be a pattern of ids"),
+  /** Whether it starts threads. In an isolate on Node a thread can shed what holds the rest. */
+  threads: v.optional(v.boolean(), false),
 });
 
 /** What a plugin may touch, before its config fills it in. */
 export type PermissionManifest = v.InferOutput<typeof manifestSchema>;
 
 /** The kinds of permissions, in the order in which they are listed. */
-export const permissionKinds = ["net", "read", "write", "env", "sys"] as const satisfies readonly (keyof PermissionManifest)[];
+export const permissionKinds = ["net", "read", "write", "env", "sys", "from"] as const satisfies readonly (keyof PermissionManifest)[];
 
 /** The manifest of a plugin that says nothing: it may compute, and talk to the gateway. */
-export const noPermissions: PermissionManifest = { net: [], read: [], write: [], env: [], sys: [] };
+export const noPermissions: PermissionManifest = { net: [], read: [], write: [], env: [], sys: [], from: [], threads: false };
 
 /** What is wrong with the `busbar.permissions` of a package.json, or what it says; undefined stands for nothing said. */
 export function parseManifest(value: unknown): { readonly manifest: PermissionManifest } | { readonly fault: string } {
