@@ -21,6 +21,7 @@ const runtimeUse: Readonly<Record<string, { readonly modules: readonly string[];
 };
 const runtimeFolders: Readonly<Record<string, string>> = {
   "core/config/": "files, folders and the environment that a config is made of",
+  "core/kernel/isolate/": "starts the processes and workers of isolates, and runs inside them",
   "core/listener/": "the sockets of defineAdapter; node:net and node:tls are the same on both runtimes",
   "core/testkit/": "runs in tests only",
 };

@@ -21,7 +21,7 @@ export default defineCommand({
     if (options.deno && options.json) throw usageFailure("permissions: --deno and --json do not go together");
     const { permissions, problems } = await gatewayPermissions(await findConfig(positionals[0]), process.cwd());
     if (permissions === undefined) throw new Failure(78, problems.map(formatProblem));
-    if (options.deno) print(denoFlags(permissions.all, process.cwd()).join(" "));
+    if (options.deno) print(denoFlags(permissions.all, process.cwd(), permissions).join(" "));
     else if (options.json) print(JSON.stringify({ all: plain(permissions.all), kernel: plain(permissions.kernel), instances: Object.fromEntries([...permissions.instances].map(([id, one]) => [id, plain(one)])) }));
     else {
       const rows = [["the gateway itself", permissions.kernel] as const, ...permissions.instances].flatMap(([who, one]) => describe(who, one));

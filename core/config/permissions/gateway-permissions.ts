@@ -11,10 +11,12 @@ import { mergePermissions, resolvePermissions, type Permissions } from "./permis
 export interface GatewayPermissions {
   /** What the kernel itself needs: the config, what is filled into it, and the code. */
   readonly kernel: Permissions;
-  /** By id, what each plugin instance that runs in the gateway's own process asks for. */
+  /** By id, what each plugin instance asks for. One in an isolate has that and nothing else; the others share what is granted to all of them. */
   readonly instances: ReadonlyMap<string, Permissions>;
-  /** Everything: what the process of the gateway has to be granted. */
+  /** Everything: what the process of the gateway has to be granted. What is granted to an isolate on Deno has to be the gateway's, too. */
   readonly all: Permissions;
+  /** Whether any of them runs in an isolate. */
+  readonly isolates: boolean;
 }
 
 /** Environment variables that `busbar start` itself looks at: whether it may use colours (no-color.org), and whether errors are to be told in full. */
@@ -34,7 +36,7 @@ export async function gatewayPermissions(file: string, cwd: string, host: Config
   const instances = instancePermissions(loaded.config, cwd);
   const packages = loaded.config.instances.flatMap(({ package: from }) => (from === undefined ? [] : [from.folder ?? dirname(from.file)]));
   const kernel = { ...resolvePermissions(noPermissions, {}, cwd), env: [...env].sort(), read: [...read, ...(await codeFolders(packages))] };
-  return { ...loaded, permissions: { kernel, instances, all: mergePermissions([kernel, ...instances.values()]) } };
+  return { ...loaded, permissions: { kernel, instances, all: mergePermissions([kernel, ...instances.values()]), isolates: loaded.config.instances.some(({ isolate }) => isolate !== undefined) } };
 }
 
 /** By id, what each plugin instance of a config asks for. */

@@ -4,6 +4,7 @@ import { fillIn } from "../../config/permissions/template.ts";
 import type { PluginPackage } from "../../config/permissions/plugin-manifest.ts";
 import { formatAddress, resolvePermissions } from "../../config/permissions/permissions.ts";
 import { BusbarError } from "../../errors.ts";
+import { hasPermittedWorkers } from "../../host.ts";
 import type { Journal } from "../../journal.ts";
 import type { LogLevel } from "../../log.ts";
 import type { PluginContext } from "../../plugin.ts";
@@ -36,7 +37,7 @@ export interface IsolateSpec {
 }
 
 /** What is handled as soon as it arrives, whatever waits: the rest goes in its order. */
-const urgent: ReadonlySet<unknown> = new Set(["beat", "log", "counted", "gauges", "progress", "crashed", "done", "batch-done", "batch-failed"]);
+const urgent: ReadonlySet<unknown> = new Set(["beat", "log", "counted", "gauges", "progress", "done"]);
 /** What counts against the window of an isolate. */
 const counted: ReadonlySet<unknown> = new Set(["publish", "deliver", "request", "frame"]);
 /** Messages that are handled before other work of the gateway gets its turn. */
@@ -74,6 +75,7 @@ export class Isolate {
     const needs = spec.needs(ctx);
     const permissions = resolvePermissions(from.manifest, ctx.config, ctx.path("."));
     ctx.log.info("runs in an isolate", { net: permissions.net.map((one) => `${one.action}:${formatAddress(one)}`), read: permissions.read, write: permissions.write, env: permissions.env });
+    if (from.manifest.threads && !hasPermittedWorkers()) ctx.log.warn("it may start threads, which this runtime does not hold to its permissions");
     this.#container = startContainer({
       permissions,
       code,
@@ -94,7 +96,7 @@ export class Isolate {
     this.#watchdog = new Watchdog({ clock: ctx.clock, container: this.#container, ...settings, deaf: () => this.#held, onFault: (reason, kind) => this.#fault(reason, kind) });
     this.#ready.promise.catch(() => {});
     const ports = [...(needs.sessions ? ["sessions"] : []), ...(needs.journal ? ["journal"] : [])];
-    link.send(["start", { id: ctx.id, file: from.file, source: spec.source, cwd: ctx.path("."), logLevel: "debug", ports } satisfies IsolateTask]);
+    link.send(["start", { id: ctx.id, file: from.file, source: spec.source, cwd: ctx.path("."), logLevel: "debug", env: permissions.env, ports } satisfies IsolateTask]);
     if (needs.journal) this.#tellEpoch(needs.journal);
     ctx.clock.every(500, () => this.#sessions?.report());
     if (spec.accepts) ctx.accept((message) => link.send(["accept", message.received], packEnvelope(message)));
@@ -130,6 +132,8 @@ export class Isolate {
 
   #fault(reason: string, kind: "crash" | "memory" | "malformed" | "stalled"): void {
     if (this.#over) return;
+    if (kind === "crash") this.#hearOut();
+    if (this.#over) return;
     const { metrics, id } = this.#ctx;
     metrics.counter("busbar_isolate_restarts_total", "Isolates that were ended, or ended by themselves, and are started anew", { instance: id, reason: kind }).value++;
     const error = new BusbarError("UNAVAILABLE", `the isolate ended: ${reason}`);
@@ -137,6 +141,16 @@ export class Isolate {
     this.#ready.reject(error);
     void this.#end();
     if (this.#isReady) this.#ctx.fail(error);
+  }
+
+  /** What it had said before it crashed still counts. */
+  #hearOut(): void {
+    const rest = this.#queue.splice(this.#next).filter(({ head }) => counted.has(head[0]) || head[0] === "batch-done");
+    try {
+      for (const message of rest) this.#handle(message);
+    } catch {
+      return; // it has ended already
+    }
   }
 
   #take(batch: Uint8Array): void {

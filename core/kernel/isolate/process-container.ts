@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -22,8 +22,8 @@ export function startProcess(options: ContainerOptions): Container {
   const { read, write, env, net } = permissions;
   const words = [
     "--permission",
-    ...[...code, ...read].map((path) => `--allow-fs-read=${path}`),
-    ...write.map((path) => `--allow-fs-write=${path}`),
+    ...[...code, ...read].flatMap((path) => granting("read", path)),
+    ...write.flatMap((path) => granting("write", path)),
     ...(threads ? ["--allow-worker", "--disable-warning=PERM0006"] : []),
     ...(net.length > 0 && process.allowedNodeEnvironmentFlags.has("--allow-net") ? ["--allow-net"] : []),
     `--max-old-space-size=${Math.ceil(memory / mebibyte)}`,
@@ -76,6 +76,11 @@ export function startProcess(options: ContainerOptions): Container {
       return gone;
     },
   };
+}
+
+/** A path and everything below it: Node takes a folder that is not there yet for a file. */
+function granting(what: "read" | "write", path: string): readonly string[] {
+  return existsSync(path) ? [`--allow-fs-${what}=${path}`] : [`--allow-fs-${what}=${path}`, `--allow-fs-${what}=${path}/*`];
 }
 
 /** proc(5), /proc/pid/statm: the second number is the resident set in pages. */

@@ -29,6 +29,8 @@ export interface IsolateTask {
   /** The folder that relative paths of the config start from. */
   readonly cwd: string;
   readonly logLevel: LogLevel;
+  /** Names of the environment variables that it may know. */
+  readonly env: readonly string[];
   /** Names of the ports that it needs, may have, and that are there. */
   readonly ports: readonly string[];
 }
@@ -44,6 +46,7 @@ export function runIsolate(carrier: Carrier): { take(batch: Uint8Array): void; c
   const handle = (message: BorderMessage): void => {
     const [kind, value] = message.head;
     if (kind === "describe") {
+      keepVariables([]);
       void describePlugin(value as DescribeRequest).then((description) => {
         link.send(["described", description]);
         link.flush();
@@ -52,6 +55,7 @@ export function runIsolate(carrier: Carrier): { take(batch: Uint8Array): void; c
         link.flush();
       });
     } else if (kind === "start") {
+      keepVariables((value as IsolateTask).env);
       plugin = new RunningPlugin(value as IsolateTask, link);
       void plugin.start();
     } else plugin?.take(message);
@@ -65,6 +69,11 @@ export function runIsolate(carrier: Carrier): { take(batch: Uint8Array): void; c
       link.flush();
     },
   };
+}
+
+/** Leaves these variables in `process.env`: libraries look for many that nobody sets, and are to find nothing there rather than an error. */
+function keepVariables(names: readonly string[]): void {
+  process.env = Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 }
 
 class RunningPlugin {
