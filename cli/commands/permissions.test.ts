@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { realpath } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { openFolder, runBusbar, smallConfig } from "../testing/busbar.ts";
 
@@ -11,7 +12,7 @@ test("busbar permissions says who touches what, as a table, as JSON and as optio
   assert.match(table.stdout, /^http +listen on +127\.0\.0\.1:0$/m);
   assert.match(table.stdout, /^websocket +nothing$/m);
   const { all, instances } = JSON.parse((await runBusbar(["permissions", "--json"], { cwd })).stdout) as { readonly all: { readonly write: readonly string[] }; readonly instances: Readonly<Record<string, { readonly net: readonly string[] }>> };
-  assert.deepEqual([instances["tcp-protobuf"]?.net, all.write], [["listen:127.0.0.1:0"], [await realpath(cwd)]]);
+  assert.deepEqual([instances["tcp-protobuf"]?.net, all.write], [["listen:127.0.0.1:0"], [await realpath(cwd), join(await realpath(cwd), "data")]]);
   const { stdout } = await runBusbar(["permissions", "--deno"], { cwd });
   assert.match(stdout, /^--no-prompt --allow-net=127\.0\.0\.1:0 --allow-read=\S+ --allow-write=\. --allow-env=BUSBAR_DEBUG,NO_COLOR,TERM --ignore-env\n$/);
 });

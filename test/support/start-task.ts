@@ -40,6 +40,7 @@ export async function runStartTask(flags: readonly string[]): Promise<StartedTas
   document.setIn(["plugins", "plant", "opcua", "pki"], join(folder, "data", "pki"));
   document.setIn(["plugins", "storage-sqlite", "file"], join(folder, "data", "busbar.db"));
   document.setIn(["plugins", "auth-jwt", "keyFile"], join(folder, "data", "signing.key"));
+  document.setIn(["plugins", "auth-jwt", "registerFile"], join(folder, "data", "identities.jsonl"));
   for (const [field, name] of [["folder", "audit"], ["keyFile", "audit.key"], ["headFile", "audit.head"]] as const) document.setIn(["plugins", "audit-file", field], join(folder, "data", name));
   const file = join(folder, "busbar.yaml");
   await writeFile(file, document.toString());

@@ -10,9 +10,11 @@ import { formatProblem } from "../problem.ts";
 import { denoFlags } from "./deno-flags.ts";
 import { gatewayPermissions } from "./gateway-permissions.ts";
 import { noPermissions, parseManifest, permissionKinds } from "./manifest.ts";
-import { formatAddress, resolvePermissions } from "./permissions.ts";
+import { formatAddress, resolvePermissions, type Permissions } from "./permissions.ts";
 import { readPluginPackage } from "./plugin-manifest.ts";
 import { fieldsOf, fillIn, hasField } from "./template.ts";
+
+const nothing: Permissions = { net: [], read: [], write: [], env: [], sys: [] };
 
 test("fillIn() fills in fields, drops what is absent or false, and repeats for lists", () => {
   const config = { host: "::1", port: 0, tls: { keyFile: "k" }, keys: [{ file: "a" }, { file: "b" }, {}], off: false, on: true, none: "" };
@@ -59,8 +61,8 @@ test("resolvePermissions() understands hosts, ports and URLs, and resolves paths
 });
 
 test("denoFlags() grants nothing for nothing, and leaves out what lies below something granted", () => {
-  assert.deepEqual(denoFlags(noPermissions as never, "/srv"), ["--no-prompt", "--ignore-env"]);
-  assert.deepEqual(denoFlags({ ...noPermissions, net: [], read: ["/srv/data/pki", "/srv/data", "/srv/database", "/etc"] }, "/srv"), ["--no-prompt", "--allow-read=/etc,data,database", "--ignore-env"]);
+  assert.deepEqual(denoFlags(nothing, "/srv"), ["--no-prompt", "--ignore-env"]);
+  assert.deepEqual(denoFlags({ ...nothing, read: ["/srv/data/pki", "/srv/data", "/srv/database", "/etc"] }, "/srv"), ["--no-prompt", "--allow-read=/etc,data,database", "--ignore-env"]);
 });
 
 test("parseManifest() names what is wrong", () => {
@@ -103,8 +105,8 @@ test("gatewayPermissions() has the kernel's own needs, each instance's, and thei
   const folder = await folderWith(t, { sys: ["hostname"] });
   const { permissions } = await gatewayPermissions(join(folder, "busbar.yaml"), folder);
   assert.ok(permissions);
-  assert.deepEqual(permissions.instances.get("frost"), { ...noPermissions, sys: ["hostname"] });
-  assert.deepEqual(permissions.instances.get("here"), { ...noPermissions, net: [{ action: "connect", host: "127.0.0.1", port: 502 }], read: [join(folder, "x.txt")] });
+  assert.deepEqual(permissions.instances.get("frost"), { ...nothing, sys: ["hostname"] });
+  assert.deepEqual(permissions.instances.get("here"), { ...nothing, net: [{ action: "connect", host: "127.0.0.1", port: 502 }], read: [join(folder, "x.txt")] });
   assert.ok(permissions.kernel.env.includes("BUSBAR_TEST_FILE") && permissions.kernel.read.includes(join(folder, "busbar.yaml")));
   assert.deepEqual([permissions.all.sys, permissions.all.net.map(formatAddress)], [["hostname"], ["127.0.0.1:502"]]);
 });

@@ -8,6 +8,7 @@ import type { Problem } from "../../config/problem.ts";
 import { Reporter } from "../../config/reporter.ts";
 import { toValue, type MapNode, type Path } from "../../config/source-tree.ts";
 import { BusbarError } from "../../errors.ts";
+import type { ListenerPlace } from "../../listener/exposure.ts";
 import type { AnyPlugin } from "../../plugin.ts";
 import { unpackTree, type PackedTree } from "./packed-tree.ts";
 
@@ -29,6 +30,8 @@ export interface PluginDescription {
   readonly accepts: boolean;
   readonly needs: readonly { readonly key: string; readonly port: string; readonly optional: boolean }[];
   readonly provides: readonly string[];
+  /** Where it will listen. */
+  readonly listens: readonly ListenerPlace[];
   /** Names of the steps it offers to routes. */
   readonly steps: readonly string[];
   readonly problems: readonly Problem[];
@@ -58,6 +61,7 @@ export async function describePlugin({ config, package: from, path, section, bes
     accepts: plugin.accepts ?? false,
     needs: neededPorts(plugin).map((need, at) => ({ key: keys[at]!, ...need })),
     provides: providedPorts(plugin),
+    listens: checked ? (plugin.listens?.(checked.output as never) ?? []) : [],
     steps: Object.keys(plugin.steps ?? {}),
     problems: report.problems(),
     ...(checked && { checked: { source: toValue(node), output: checked.output } }),

@@ -1,20 +1,19 @@
 import { dirname } from "node:path";
+import type { Audit, AuditAction } from "../../audit.ts";
 import { codeFolders } from "../../config/permissions/code-folders.ts";
 import { fillIn } from "../../config/permissions/template.ts";
-import type { PluginPackage } from "../../config/permissions/plugin-manifest.ts";
 import { formatAddress, resolvePermissions } from "../../config/permissions/permissions.ts";
 import { BusbarError } from "../../errors.ts";
 import { hasPermittedWorkers } from "../../host.ts";
 import type { Journal } from "../../journal.ts";
 import type { LogLevel } from "../../log.ts";
 import type { PluginContext } from "../../plugin.ts";
-import type { Sessions } from "../../session/sessions.ts";
 import { decodeBatch, type BorderMessage } from "./batch.ts";
 import { unpackError } from "./border-error.ts";
 import { packEnvelope } from "./border-envelope.ts";
 import { BusBridge } from "./bus-bridge.ts";
 import type { Container } from "./container.ts";
-import type { IsolateSettings } from "./isolate-settings.ts";
+import type { IsolateSpec } from "./isolate-spec.ts";
 import { Link } from "./link.ts";
 import { MetricsBridge } from "./metrics-bridge.ts";
 import type { IsolateTask } from "./run-isolate.ts";
@@ -23,18 +22,6 @@ import { SessionBridge } from "./session-bridge.ts";
 import { startContainer } from "./start-container.ts";
 import { Watchdog } from "./watchdog.ts";
 import { windowSize } from "./window.ts";
-
-/** What runs in an isolate, and how. */
-export interface IsolateSpec {
-  readonly settings: IsolateSettings;
-  readonly package: PluginPackage;
-  /** The section of the config before the plugin's schema made anything of it. */
-  readonly source: unknown;
-  /** Whether routes may send to it. */
-  readonly accepts: boolean;
-  /** By the names of its ports: what stands behind those that cross the border. */
-  readonly needs: (ctx: PluginContext) => { readonly sessions?: Sessions | undefined; readonly journal?: Pick<Journal, "epoch"> | undefined };
-}
 
 /** What is handled as soon as it arrives, whatever waits: the rest goes in its order. */
 const urgent: ReadonlySet<unknown> = new Set(["beat", "log", "counted", "gauges", "progress", "done"]);
@@ -45,6 +32,8 @@ const turn = 128;
 /** Messages that may wait: an isolate that keeps to its window has fewer that count against it, one that does not is ended. Of the others as many, before it is not listened to for a while. */
 const backlog = 2 * windowSize.messages;
 const levels: ReadonlySet<unknown> = new Set<LogLevel>(["debug", "info", "warn", "error"]);
+/** Entries of the audit log that are a plugin's to write. */
+const sayable: ReadonlySet<string> = new Set<AuditAction>(["write-refused", "certificate-changed"]);
 /** Milliseconds that stopping in order may take, less than the kernel gives a cleanup. */
 const stopTimeout = 4500;
 
@@ -57,6 +46,9 @@ export class Isolate {
   readonly #metrics: MetricsBridge;
   readonly #container: Container;
   readonly #watchdog: Watchdog;
+  readonly #audit: Audit | undefined;
+  readonly #refreshes = new Map<number, PromiseWithResolvers<string | undefined>>();
+  #nextRefresh = 0;
   readonly #ready = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<void>();
   #queue: BorderMessage[] = [];
@@ -95,10 +87,12 @@ export class Isolate {
     this.#metrics = new MetricsBridge(ctx.metrics);
     this.#watchdog = new Watchdog({ clock: ctx.clock, container: this.#container, ...settings, deaf: () => this.#held, onFault: (reason, kind) => this.#fault(reason, kind) });
     this.#ready.promise.catch(() => {});
-    const ports = [...(needs.sessions ? ["sessions"] : []), ...(needs.journal ? ["journal"] : [])];
+    this.#audit = needs.audit;
+    const ports = Object.entries(needs).flatMap(([name, value]) => (value === undefined ? [] : [name]));
     link.send(["start", { id: ctx.id, file: from.file, source: spec.source, cwd: ctx.path("."), logLevel: "debug", env: permissions.env, ports } satisfies IsolateTask]);
     if (needs.journal) this.#tellEpoch(needs.journal);
     ctx.clock.every(500, () => this.#sessions?.report());
+    ctx.onRefresh(() => this.#refresh());
     if (spec.accepts) ctx.accept((message) => link.send(["accept", message.received], packEnvelope(message)));
   }
 
@@ -126,6 +120,7 @@ export class Isolate {
     this.#link.close();
     this.#bus.end();
     this.#sessions?.end();
+    for (const { reject } of this.#refreshes.values()) reject(new BusbarError("UNAVAILABLE", "its isolate is gone"));
     this.#stopped.resolve();
     await this.#container.kill();
   }
@@ -234,11 +229,38 @@ export class Isolate {
         return this.#fault(unpackError(head[1]).message, "crash");
       case "crashed":
         return this.#fault(unpackError(head[1]).message, "crash");
+      case "audit":
+        return this.#write(shortText(head[1], "an action", 40), fieldsOf(head[2], "the fields of an entry"));
+      case "refreshed": {
+        const refresh = this.#refreshes.get(wholeNumber(head[1], "a refresh"));
+        if (typeof head[2] === "string") refresh?.resolve(head[2].slice(0, 1000) || undefined);
+        else refresh?.reject(unpackError(head[3]));
+        return;
+      }
       case "stopped":
         return this.#stopped.resolve();
       default:
         if (this.#bus.take(head, body) || this.#sessions?.take(head, body)) return;
         throw new SyntaxError(`Cannot read what the isolate says: ${JSON.stringify(String(head[0]).slice(0, 40))} is unknown`);
+    }
+  }
+
+  /** Puts into the audit log what a plugin may say there. */
+  #write(action: string, fields: Readonly<Record<string, unknown>>): void {
+    if (!sayable.has(action)) throw new SyntaxError(`Cannot read what the isolate says: an entry ${JSON.stringify(action)} of the audit log is not its to write`);
+    this.#audit?.write(action as Parameters<Audit["write"]>[0], fields as Parameters<Audit["write"]>[1]);
+  }
+
+  /** Lets the plugin look again at its files. @throws what it throws; UNAVAILABLE when its isolate ends first. */
+  async #refresh(): Promise<string | undefined> {
+    const id = ++this.#nextRefresh;
+    const refresh = Promise.withResolvers<string | undefined>();
+    this.#refreshes.set(id, refresh);
+    this.#link.send(["refresh", id]);
+    try {
+      return await refresh.promise;
+    } finally {
+      this.#refreshes.delete(id);
     }
   }
 

@@ -22,6 +22,7 @@ const described = v.strictObject({
   accepts: v.boolean(),
   needs: v.pipe(v.array(v.strictObject({ key: text, port: portName, optional: v.boolean() })), v.maxLength(100)),
   provides: v.array(portName),
+  listens: v.pipe(v.array(v.strictObject({ what: text, at: v.array(text), host: text, encrypted: v.boolean(), insecure: v.boolean() })), v.maxLength(100)),
   steps: v.array(text),
   problems: v.pipe(v.array(v.strictObject({ file: text, line: v.number(), column: v.number(), key: text, message: text, hint: v.optional(text) })), v.maxLength(1000)),
   checked: v.optional(v.strictObject({ source: v.unknown(), output: v.unknown() })),

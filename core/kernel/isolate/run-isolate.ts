@@ -2,6 +2,7 @@ import process from "node:process";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as v from "valibot";
+import type { Audit } from "../../audit.ts";
 import { systemClock } from "../../clock.ts";
 import { neededPorts } from "../../config/check-needs.ts";
 import { pluginFault } from "../../config/plugin-fault.ts";
@@ -87,6 +88,7 @@ class RunningPlugin {
   readonly #cleanups: (() => void | Promise<void>)[] = [];
   readonly #tasks = new Set<Promise<void>>();
   readonly #log;
+  readonly #refreshers: (() => Promise<string | undefined>)[] = [];
   #epoch: string | undefined;
   #accept: Parameters<PluginContext["accept"]>[0] | undefined;
 
@@ -125,6 +127,8 @@ class RunningPlugin {
         return;
       case "accept":
         return this.#take(body, head[1] as number);
+      case "refresh":
+        return void this.#refresh(head[1] as number);
       case "stop":
         return void this.#stop();
       default:
@@ -137,6 +141,16 @@ class RunningPlugin {
     const handler = this.#accept;
     if (handler === undefined) return;
     (async () => await handler(message))().catch((error: unknown) => this.#log.error("plugin refused a message of a route", { topic: message.topic, error }));
+  }
+
+  async #refresh(id: number): Promise<void> {
+    try {
+      const found = [];
+      for (const refresh of this.#refreshers) found.push(await refresh());
+      this.#link.send(["refreshed", id, found.filter((one) => one !== undefined).join("; ")]);
+    } catch (error) {
+      this.#link.send(["refreshed", id, null, packError(error)]);
+    }
   }
 
   #beat(): void {
@@ -185,6 +199,7 @@ class RunningPlugin {
       progress: () => link.send(["progress"]),
       fail: (error) => link.send(["fail", packError(error)]),
       announce: (announcement) => link.send(["announce", announcement]),
+      onRefresh: (handler) => void this.#refreshers.push(handler),
       accept: (handler) => {
         if (!plugin.accepts) throw new TypeError(`Cannot accept messages: plugin "${plugin.name}" does not say that it accepts any`);
         this.#accept = handler;
@@ -193,7 +208,7 @@ class RunningPlugin {
     };
   }
 
-  /** What crosses the border: sessions, and of the journal its epoch. */
+  /** What crosses the border: sessions, the audit log, and of the journal its epoch. */
   #needs(plugin: AnyPlugin): Readonly<Record<string, unknown>> {
     const epoch = (): string => this.#epoch as string;
     const journal = new Proxy({}, {
@@ -203,7 +218,8 @@ class RunningPlugin {
         throw new TypeError(`Cannot use journal.${name}: of the journal, a plugin in an isolate knows the epoch only`);
       },
     });
-    const known: Readonly<Record<string, unknown>> = { sessions: this.#sessions, journal };
+    const audit: Audit = { write: (action, fields) => this.#link.send(["audit", action, fields]) };
+    const known: Readonly<Record<string, unknown>> = { sessions: this.#sessions, journal, audit };
     const keys = Object.keys((plugin.needs ?? {}) as object);
     return Object.fromEntries(neededPorts(plugin).map(({ port }, at) => [keys[at]!, this.#task.ports.includes(port) ? known[port] : undefined]));
   }

@@ -4,6 +4,7 @@ import type { Codec } from "../../codec.ts";
 import { envelopeProto } from "../../codec/envelope-proto.ts";
 import { BusbarError } from "../../errors.ts";
 import type { Frame } from "../../frame.ts";
+import { asksForCertificate, type TlsConfig } from "../../listener/tls-config.ts";
 import type { Session, SessionOptions, Sessions } from "../../session/sessions.ts";
 import { CloseCode, type Transport } from "../../session/transport.ts";
 import { isPattern, isType } from "../../topic.ts";
@@ -64,9 +65,9 @@ export class SessionBridge {
 
   constructor(options: SessionBridgeOptions) {
     this.#options = options;
-    const { clients, tls } = options.config as { readonly clients?: unknown; readonly tls?: { readonly requestClientCert?: boolean } };
+    const { clients, tls } = options.config as { readonly clients?: unknown; readonly tls?: Pick<TlsConfig, "caFile" | "requestClientCert" | "requireClientCert"> };
     this.#roles = new Set(rolesIn(clients) ?? ["device"]);
-    this.#certificates = tls?.requestClientCert === true;
+    this.#certificates = tls !== undefined && asksForCertificate(tls as TlsConfig);
   }
 
   /** Takes what the isolate says about a session; false for anything else. @throws {SyntaxError} when it makes no sense. */

@@ -99,6 +99,7 @@ function sayRaw(batch: Buffer): void {
   }
 }
 
+/** The plugin that means harm. */
 export default definePlugin({
   name: "hostile",
   description: "Means harm",
