@@ -7,8 +7,8 @@ import { test } from "node:test";
 import { startTarget, waitFor, type IsolationTarget } from "./isolation-target.ts";
 
 const lineDevices = join(import.meta.dirname, "../../core/kernel/isolate/testing/line-devices/mod.ts");
-/** Milliseconds: below that a latency is the machine's mood, not the neighbour's doing. */
-const floor = 25;
+/** Milliseconds: below that a latency may be the mood of a machine that has other things to do; one that is held up by the plugin waits for its 2 s. */
+const floor = 500;
 
 /** The 99th percentile of the time from a device's message to its acknowledgement, of a neighbour that does not run in an isolate; in ms. */
 async function p99(target: IsolationTarget, { rounds = 400, first }: { readonly rounds?: number; readonly first: number }): Promise<number> {
@@ -57,7 +57,7 @@ for (const [what, reason] of [["spin", "stalled"], ["eat", "memory"], ["exit", "
     }
     t.diagnostic(`p99 of the neighbour: ${median(quiet).toFixed(2)} ms quiet, ${median(during).toFixed(2)} ms during "${what}"`);
     if (process.env["BUSBAR_LATENCY_REPORT"]) console.log(what, quiet.map((one) => one.toFixed(2)), during.map((one) => one.toFixed(2)));
-    assert.ok(median(during) <= Math.max(4 * median(quiet), floor), `p99 ${during.join(", ")} ms, quiet ${quiet.join(", ")} ms`);
+    assert.ok(median(during) <= Math.max(2 * median(quiet), floor), `p99 ${during.join(", ")} ms, quiet ${quiet.join(", ")} ms`);
   });
 }
 
