@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { missingTests } from "./support/named-tests.ts";
 
 const root = join(import.meta.dirname, "..");
 const page = readFileSync(join(root, "docs/promises.md"), "utf8");
@@ -19,11 +20,5 @@ test("docs/promises.md names at least one test for each promise", () => {
 });
 
 test("docs/promises.md names tests that exist, in the words of their titles", () => {
-  const missing = promises.flatMap(({ sentence, tests }) =>
-    [...tests.matchAll(/`([\w./-]+\.ts)`(?:: "([^"]+)")?/g)].flatMap(([, file, title]) => {
-      if (!existsSync(join(root, file!))) return [`${file} (${sentence})`];
-      return title === undefined || readFileSync(join(root, file!), "utf8").includes(title) ? [] : [`${file}: "${title}" (${sentence})`];
-    }),
-  );
-  assert.deepEqual(missing, []);
+  assert.deepEqual(promises.flatMap(({ sentence, tests }) => missingTests(tests).map((missing) => `${missing} (${sentence})`)), []);
 });

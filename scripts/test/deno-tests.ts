@@ -8,16 +8,16 @@ const perFile = 240_000;
 
 /**
  * Runs each test file with a `deno test` of its own, as `node --test` does, two at a time: within one process they would share the environment, which libraries change
- * (node-opcua sets OPENSSL_CONF), and one that hangs could not be named.
+ * (node-opcua sets OPENSSL_CONF), and one that hangs could not be named. `perFile`: ms that a file may take, default 240,000.
  */
-export async function runDenoTests(deno: string, files: readonly string[], options: { readonly cwd: string }): Promise<Outcome> {
+export async function runDenoTests(deno: string, files: readonly string[], options: { readonly cwd: string; readonly perFile?: number }): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), "busbar-deno-"));
   const outcomes: Outcome[] = [];
   let next = 0;
   const work = async (): Promise<void> => {
     while (next < files.length) {
       const at = next++;
-      outcomes[at] = await runFile(deno, files[at]!, { cwd: options.cwd, report: join(folder, `${at}.xml`) });
+      outcomes[at] = await runFile(deno, files[at]!, { cwd: options.cwd, report: join(folder, `${at}.xml`), timeout: options.perFile ?? perFile });
     }
   };
   try {
@@ -32,12 +32,12 @@ export async function runDenoTests(deno: string, files: readonly string[], optio
   };
 }
 
-async function runFile(deno: string, file: string, options: { readonly cwd: string; readonly report: string }): Promise<Outcome> {
-  const { cwd, report } = options;
-  const { code, stdout, stderr } = await runChild(deno, ["test", "-A", "--no-check", `--junit-path=${report}`, file], { cwd, timeout: perFile });
+async function runFile(deno: string, file: string, options: { readonly cwd: string; readonly report: string; readonly timeout: number }): Promise<Outcome> {
+  const { cwd, report, timeout } = options;
+  const { code, stdout, stderr } = await runChild(deno, ["test", "-A", "--no-check", `--junit-path=${report}`, file], { cwd, timeout });
   const outcome = readReport(await readFile(report, "utf8").catch(() => ""), { file, printed: stdout });
   if (outcome.failures.length > 0 || code === 0) return outcome;
-  return { ...outcome, failures: [{ name: file, text: code === 124 ? `took longer than ${perFile / 1000} s\n${stdout.slice(-2000)}` : `ended with ${code}\n${stderr}${stdout.slice(-4000)}` }] };
+  return { ...outcome, failures: [{ name: file, text: code === 124 ? `took longer than ${timeout / 1000} s\n${stdout.slice(-2000)}` : `ended with ${code}\n${stderr}${stdout.slice(-4000)}` }] };
 }
 
 /** Reads the JUnit report of one file, and out of what was printed the errors outside of tests, which the report leaves out. */

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { until } from "@busbar/core/testkit";
 import { WebSocket } from "ws";
+import { forgeToken, hmac } from "../../plugins/auth-jwt/forged-token.ts";
+import { sumOf } from "./target/assert-unharmed.ts";
 import { attackSuite, longForm } from "./target/attack-suite.ts";
 import type { AttackTarget } from "./target/attack-target.ts";
 import { RawSocket } from "./target/raw-socket.ts";
@@ -54,6 +57,17 @@ function connectWebSocket(target: AttackTarget, { deviceId, token }: { readonly 
   });
 }
 
+/** Connects over WebSocket and logs in. */
+function openSession(target: AttackTarget, { deviceId, token }: { readonly deviceId: string; readonly token: string }): Promise<WebSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${target.port("http")}/ws`, ["busbar.v1.json"], { perMessageDeflate: false });
+    target.own(() => socket.terminate());
+    socket.on("open", () => socket.send(JSON.stringify({ type: "auth", deviceId, token })));
+    socket.once("message", () => resolve(socket));
+    socket.on("error", reject);
+  });
+}
+
 attackSuite("storms", (attack) => {
   attack(`a reconnect storm of ${connections} connections with tokens: a device that sends 50 messages a second loses none and stays connected`, async (target) => {
     const tokens = Array.from({ length: 50 }, (_, at) => target.token(`storm-${at}`));
@@ -71,6 +85,22 @@ attackSuite("storms", (attack) => {
       const wrong = `${head}.${Buffer.from(JSON.stringify(target.claims(`storm-${at}`))).toString("base64url")}.${signature}`;
       const code = await connectWebSocket(target, at % 2 ? { deviceId: "storm-1", token } : { deviceId: `storm-${at}`, token: wrong });
       if (at % 2 === 0) assert.equal(code, 4403);
+    });
+  });
+
+  attack(`${connections} devices that are connected, all leave in the same moment, and all come back at once: each is let in again, and nobody else notices`, async (target) => {
+    const tokens = Array.from({ length: connections }, (_, at) => forgeToken({ alg: "HS256", kid: "shared" }, target.claims(`fleet/${at}`), hmac(target.hs256)));
+    let connected: WebSocket[] = [];
+    const online = async (): Promise<number> => sumOf(await target.metrics(), "busbar_devices_online");
+    const connectAll = (): Promise<void> => storm(async (at) => void connected.push(await openSession(target, { deviceId: `fleet/${at}`, token: tokens[at]! })));
+    await assertUnnoticed(target, async (at) => {
+      if (at > 0) return; // the storm is of our own making
+      for (let times = 0; times < 2; times++) {
+        await connectAll();
+        await until("all are online", async () => (await online()) >= connections);
+        for (const socket of connected) socket.terminate();
+        connected = []; // the second time they come while the first ones are still being let go
+      }
     });
   });
 
