@@ -1,0 +1,13 @@
+import type { FuzzTarget } from "./engine/fuzz-target.ts";
+import { codecTargets } from "./targets/codecs.ts";
+import { framingTargets } from "./targets/framings.ts";
+
+/** Every parser that meets outside bytes. README.md says where each stands. */
+export const targets: readonly FuzzTarget[] = [...codecTargets, ...framingTargets];
+
+/** @throws {RangeError} when there is none of that name. */
+export function findTarget(name: string): FuzzTarget {
+  const found = targets.find((target) => target.name === name);
+  if (!found) throw new RangeError(`Cannot fuzz ${JSON.stringify(name)}: there is ${targets.map((target) => target.name).join(", ")}`);
+  return found;
+}
