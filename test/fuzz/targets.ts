@@ -1,9 +1,11 @@
 import type { FuzzTarget } from "./engine/fuzz-target.ts";
 import { codecTargets } from "./targets/codecs.ts";
 import { framingTargets } from "./targets/framings.ts";
+import { pluginTargets } from "./targets/plugins.ts";
+import { textTargets } from "./targets/texts.ts";
 
 /** Every parser that meets outside bytes. README.md says where each stands. */
-export const targets: readonly FuzzTarget[] = [...codecTargets, ...framingTargets];
+export const targets: readonly FuzzTarget[] = [...codecTargets, ...framingTargets, ...textTargets, ...pluginTargets];
 
 /** @throws {RangeError} when there is none of that name. */
 export function findTarget(name: string): FuzzTarget {
