@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { createSecretKey } from "node:crypto";
 import { checkMessage, Message, systemClock } from "@busbar/core";
+import { makeCertificate } from "@busbar/core/testkit";
 import mqttPacket, { type Packet } from "mqtt-packet";
 import * as v from "valibot";
 import { Refusal } from "../../../plugins/auth-jwt/refusal.ts";
 import { parseSecretHash } from "../../../plugins/auth-jwt/secret-hash.ts";
+import { certificateNames } from "../../../core/listener/certificate-names.ts";
 import { verifyToken } from "../../../plugins/auth-jwt/verify-token.ts";
 import { judgeAnswer } from "../../../plugins/http/webhook/http-answer.ts";
 import { incomingMessage } from "../../../plugins/mqtt/incoming-message.ts";
@@ -65,6 +67,22 @@ const modbusFrames: FuzzTarget = {
     assert.equal(cut(1), whole, "byte by byte");
     assert.equal(cut(5), whole, "in pieces");
     return whole.replace(/[0-9a-f]{4,}/g, "frame").slice(0, 60);
+  },
+};
+
+const certificates: FuzzTarget = {
+  name: "certificate",
+  about: "a client certificate, of which the names are read",
+  seeds: [Uint8Array.from(Buffer.from(makeCertificate({ name: "plc-101", names: ["plc.example", "10.0.0.1"] }).cert.replace(/-----[^-]+-----|\s/g, ""), "base64"))],
+  open: () => (bytes) => {
+    try {
+      const [, ...names] = certificateNames(bytes);
+      for (const name of names) assert.match(name, /^[A-Za-z0-9_*.-]+$/);
+      return `${Math.min(names.length, 4)} names`;
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      return shape(error.message);
+    }
   },
 };
 
@@ -154,4 +172,4 @@ function taken(packet: Extract<Packet, { readonly cmd: "publish" }>): string {
 
 
 /** Parsers of plugins. */
-export const pluginTargets: readonly FuzzTarget[] = [modbusRequests, modbusFrames, tokens, hashes, answers, mqttPackets];
+export const pluginTargets: readonly FuzzTarget[] = [modbusRequests, modbusFrames, certificates, tokens, hashes, answers, mqttPackets];
