@@ -4,7 +4,7 @@ import { ClientError } from "./client-error.ts";
 import { checkOptions, type ClientOptions, type CheckedOptions } from "./client-options.ts";
 import { CommandDesk, type CommandHandler } from "./command-desk.ts";
 import type { WireFrame } from "./connection.ts";
-import { formatPayload, readEnvelope, writeDown, type Draft, type Envelope, type Outgoing, type Receipt } from "./envelope.ts";
+import { formatPayload, readEnvelope, writeDown, type Draft, type Outgoing, type Receipt } from "./envelope.ts";
 import { Feeds } from "./feeds.ts";
 import { Line, type ClientState } from "./line.ts";
 import { Listeners } from "./listeners.ts";
@@ -245,7 +245,7 @@ class GatewayClient implements Client {
 
   #hear(frame: WireFrame): void {
     const { type, msgid } = frame;
-    if (typeof frame["from"] === "string") return this.#receive(readEnvelope(frame));
+    if (typeof frame["from"] === "string") return this.#receive(frame);
     if (type === "ack" && typeof msgid === "string") return this.#outbox.acknowledge(msgid, typeof frame["offset"] === "number" ? frame["offset"] : undefined);
     if (this.#feeds.answer(frame) || type !== "error") return;
     const error = refusalOf(frame);
@@ -254,7 +254,9 @@ class GatewayClient implements Client {
     else this.#listeners.tell("problem", error);
   }
 
-  #receive(message: Envelope): void {
+  #receive(frame: WireFrame): void {
+    const message = readEnvelope(frame, (error) => this.#listeners.tell("problem", error));
+    if (message === undefined) return;
     const { type, to } = message;
     const { id } = this;
     if (type === "command" && (to === id || to === "all" || to.startsWith(`${id}/`) || to.startsWith("group/"))) this.#desk.take(message);

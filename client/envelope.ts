@@ -107,8 +107,17 @@ export function formatPayload(payload: unknown): string {
   return text;
 }
 
-/** A message as the client hands it out. `frame`: an envelope as JSON has it. */
-export function readEnvelope(frame: Readonly<Record<string, unknown>>): Envelope {
+/** What the fields of an envelope are, where they are there. */
+const fieldTypes = { msgid: "string", timestamp: "number", from: "string", to: "string", type: "string", qos: "number", retain: "boolean", expires: "number", offset: "number" } as const;
+
+/** A message as the client hands it out. `frame`: an envelope as JSON has it. Undefined when a field is of another type than WIRE §1 says, as no gateway of ours sends it: `problem` hears of it. */
+export function readEnvelope(frame: Readonly<Record<string, unknown>>, problem: (error: ClientError) => void): Envelope | undefined {
+  for (const [name, wanted] of Object.entries(fieldTypes)) {
+    const is = typeof frame[name];
+    if (is === "undefined" || is === wanted) continue;
+    problem(new ClientError("BAD_FRAME", `Cannot read a message of the gateway: its ${name} is a ${is}, not a ${wanted}`));
+    return undefined;
+  }
   const { msgid = "", timestamp = 0, from = "", to = "server", type = "", qos = 0, retain = false, payload, expires, offset } = frame as Partial<Envelope>;
   return { msgid, timestamp, from, to, type, payload: readPayload(payload), qos, retain, ...(expires === undefined ? {} : { expires }), ...(offset === undefined ? {} : { offset }), topic: `${type}/${to === "server" ? from : to}` };
 }
@@ -125,11 +134,12 @@ function checkDepth(value: unknown, left: number): void {
   for (const key in value) checkDepth((value as Record<string, unknown>)[key], left - 1);
 }
 
-/** A payload as the client hands it out: `{"$base64":"…"}` is bytes again. */
+/** A payload as the client hands it out: `{"$base64":"…"}` is bytes again, unless it is no base64. */
 export function readPayload(payload: unknown): unknown {
   if (typeof payload !== "object" || payload === null || !("$base64" in payload)) return payload;
   const { $base64: text } = payload;
-  return typeof text === "string" && Object.keys(payload).length === 1 ? Uint8Array.from(atob(text), (char) => char.charCodeAt(0)) : payload;
+  if (typeof text !== "string" || Object.keys(payload).length !== 1 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 === 1) return payload;
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }
 
 function toBase64(bytes: Uint8Array): string {

@@ -18,10 +18,10 @@ export function isLoopback(host: string): boolean {
   return address.toLowerCase() === "localhost" || address === "::1" || (isIP(address) === 4 && address.startsWith("127."));
 }
 
-/** Whether `text` is an address or a network in CIDR notation (RFC 4632 §3.1). */
+/** Whether `text` is an address or a network in CIDR notation (RFC 4632 §3.1). A zone (RFC 4007 §11) belongs to an interface, not to a network. */
 export function isNetwork(text: string): boolean {
   const [address = "", bits, more] = text.split("/");
-  const version = isIP(address);
+  const version = address.includes("%") ? 0 : isIP(address);
   return version !== 0 && more === undefined && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)));
 }
 

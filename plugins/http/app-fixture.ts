@@ -73,7 +73,8 @@ export function journalStore(journal: Journal): Store {
 }
 
 function valuesOf(payload: unknown): readonly { readonly tag: string; readonly value: number; readonly unit: string }[] {
-  return (payload as { values: { tag: string; value: number; unit: string }[] }).values;
+  const values = (payload as { readonly values?: unknown } | null)?.values;
+  return Array.isArray(values) ? values.filter((one) => typeof one === "object" && one !== null) : [];
 }
 
 /**

@@ -16,6 +16,8 @@ export interface FuzzTarget {
    * kind than the parser documents, an invariant that does not hold. The bytes are its own until it returns.
    */
   open(): FuzzRun | Promise<FuzzRun>;
+  /** Ends what `open` has begun. */
+  close?(): void | Promise<void>;
 }
 
 /** Parses one input. */

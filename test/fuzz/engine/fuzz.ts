@@ -1,4 +1,4 @@
-import type { FuzzTarget } from "./fuzz-target.ts";
+import type { FuzzRun, FuzzTarget } from "./fuzz-target.ts";
 import { HeapWatch } from "./heap-watch.ts";
 import { Mutator } from "./mutator.ts";
 import { Random } from "./random.ts";
@@ -36,14 +36,22 @@ export interface FuzzOutcome {
 /**
  * Gives a parser its seeds, then changed copies of what it knew best what to do with: an input that brings an outcome not seen before becomes a seed itself. Ends at the first failure.
  */
-export async function fuzz(target: FuzzTarget, { seed, executions, over = () => false, corpus = [], before = () => {} }: FuzzOptions): Promise<FuzzOutcome> {
+export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<FuzzOutcome> {
+  const run = await target.open();
+  try {
+    return await shoot(target, { ...options, run });
+  } finally {
+    await target.close?.();
+  }
+}
+
+async function shoot(target: FuzzTarget, { run, seed, executions, over = () => false, corpus = [], before = () => {} }: FuzzOptions & { readonly run: FuzzRun }): Promise<FuzzOutcome> {
   const random = new Random(seed);
   const mutator = new Mutator({ random, words: target.words ?? [], maxLength: target.maxLength ?? 4096 });
   const seeds = [...target.seeds, ...corpus];
   const outcomes = new Map<string, number>();
   const discovered: Uint8Array[] = [];
   const heap = new HeapWatch();
-  const run = await target.open();
   const begun = seeds.length;
   let count = 0;
   for (; count < begun + executions; count++) {

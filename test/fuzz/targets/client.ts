@@ -1,4 +1,4 @@
-import { createClient, type Transport } from "@busbar/client";
+import { createClient, type Client, type Transport } from "@busbar/client";
 import { bytesOf, type FuzzTarget } from "../engine/fuzz-target.ts";
 
 const frames = [
@@ -14,6 +14,8 @@ const frames = [
 ];
 
 /** A gateway that says anything: the app that uses the SDK must not notice more than what it asked for. */
+let app: Client;
+
 const client: FuzzTarget = {
   name: "client-frame",
   about: "what a gateway, or who pretends to be one, sends to the SDK",
@@ -32,7 +34,7 @@ const client: FuzzTarget = {
         return { publish: () => {}, send: () => {}, buffered: () => 0, close: () => {} };
       },
     };
-    const app = createClient({ url: "ws://127.0.0.1:1/", id: "app", token: "t", transport, heartbeat: { interval: 3_600_000 } });
+    app = createClient({ url: "ws://127.0.0.1:1/", id: "app", token: "t", transport, heartbeat: { interval: 3_600_000 } });
     let heard = 0;
     app.subscribe("status/#", () => void heard++);
     app.onCommand(() => ({ done: true }));
@@ -50,6 +52,7 @@ const client: FuzzTarget = {
       return `${String(frame.type).slice(0, 12)} ${heard > before ? "heard" : ""} ${app.state}`;
     };
   },
+  close: () => app.close(),
 };
 
 /** What comes to the other side. */
