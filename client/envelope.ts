@@ -134,11 +134,13 @@ function checkDepth(value: unknown, left: number): void {
   for (const key in value) checkDepth((value as Record<string, unknown>)[key], left - 1);
 }
 
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/; // RFC 4648 §4; atob() throws for everything else
+
 /** A payload as the client hands it out: `{"$base64":"…"}` is bytes again, unless it is no base64. */
 export function readPayload(payload: unknown): unknown {
   if (typeof payload !== "object" || payload === null || !("$base64" in payload)) return payload;
   const { $base64: text } = payload;
-  if (typeof text !== "string" || Object.keys(payload).length !== 1 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 === 1) return payload;
+  if (typeof text !== "string" || Object.keys(payload).length !== 1 || !base64.test(text)) return payload;
   return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }
 

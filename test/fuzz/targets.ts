@@ -4,11 +4,12 @@ import { codecTargets } from "./targets/codecs.ts";
 import { diskTargets } from "./targets/disk.ts";
 import { framingTargets } from "./targets/framings.ts";
 import { httpTargets } from "./targets/http.ts";
+import { keyTargets } from "./targets/keys.ts";
 import { pluginTargets } from "./targets/plugins.ts";
 import { textTargets } from "./targets/texts.ts";
 
 /** Every parser that meets outside bytes. README.md says where each stands. */
-export const targets: readonly FuzzTarget[] = [...codecTargets, ...framingTargets, ...textTargets, ...pluginTargets, ...httpTargets, ...clientTargets, ...diskTargets];
+export const targets: readonly FuzzTarget[] = [...codecTargets, ...framingTargets, ...textTargets, ...pluginTargets, ...keyTargets, ...httpTargets, ...clientTargets, ...diskTargets];
 
 /** @throws {RangeError} when there is none of that name. */
 export function findTarget(name: string): FuzzTarget {

@@ -13,6 +13,8 @@ const frames = [
   '{"type":"pong"}',
 ];
 
+const types: ReadonlySet<string> = new Set(frames.map((text) => (JSON.parse(text) as { readonly type: string }).type));
+
 /** A gateway that says anything: the app that uses the SDK must not notice more than what it asked for. */
 let app: Client;
 
@@ -49,7 +51,7 @@ const client: FuzzTarget = {
       const before = heard;
       say(frame);
       await Promise.resolve();
-      return `${String(frame.type).slice(0, 12)} ${heard > before ? "heard" : ""} ${app.state}`;
+      return `${types.has(String(frame.type)) ? String(frame.type) : typeof frame.type} ${heard > before ? "heard" : ""} ${app.state}`;
     };
   },
   close: () => app.close(),
