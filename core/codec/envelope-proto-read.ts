@@ -5,6 +5,9 @@ import { maxPayloadDepth } from "./envelope-json.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** Bytes of what may be remembered: as many as an id may have. */
+const longestRemembered = 256;
+
 /** A string that was read before, with the bytes it was read from: most messages of a connection repeat their type, from and to. */
 class Remembered {
   text: string;
@@ -21,6 +24,7 @@ class Remembered {
       while (at < known.length && known[at] === bytes[start + at]) at++;
       if (at === known.length) return this.text;
     }
+    if (end - start > longestRemembered) return readString(bytes, start, end); // no id is as long: it will be refused, and is not kept until then
     this.text = readString(bytes, start, end);
     this.bytes = Uint8Array.from(bytes.subarray(start, end)); // a copy: slice() of a Buffer would hold on to the whole chunk
     return this.text;

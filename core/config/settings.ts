@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { doorSettings } from "../listener/door-settings.ts";
 import { duration, integer } from "../schema.ts";
 import { signedSettings } from "../session/signed/settings.ts";
 
@@ -27,6 +28,7 @@ export const gatewaySchema = v.strictObject({
   commandsPerDevice: field(integer(1, 1_000_000), 1_000, "Commands that may be open for one device, one group or all; further ones are refused with OVERLOAD. Default 1000, 1 to 1000000."),
   presenceGrace: field(duration(0, 3_600_000), "10s", "How long after a start a device that was online before may take to come back before it is said to be offline and its last will is published. Default 10s, 0s to 1h."),
   ...signedSettings,
+  ...doorSettings,
 });
 
 /** The `gateway` section with all defaults filled in: durations in milliseconds, sizes in bytes. */

@@ -112,7 +112,7 @@ class GatewayKernel implements Kernel {
     metrics.gauge("busbar_commands_open", "Commands that are not done, failed or expired", () => this.#commands.openCount);
     this.#audit = new AuditTrail({ office: this.#office, clock, log, metrics });
     this.#signed = new SignedMessages({ ...gateway, office: this.#office, authority, clock, log, metrics });
-    this.#sessions = new SessionRegistry({ office: this.#office, authority, commands: this.#commands, audit: this.#audit, signed: this.#signed, clock, log, metrics, presenceGrace: gateway.presenceGrace });
+    this.#sessions = new SessionRegistry({ office: this.#office, authority, commands: this.#commands, audit: this.#audit, signed: this.#signed, clock, log, metrics, presenceGrace: gateway.presenceGrace, settings: gateway });
     metrics.gauge("busbar_ledger_imbalance", "What the ledger has lost track of, of all its accounts; 0 unless there is a fault", () => ledgerImbalance(metrics.series("busbar_ledger_imbalance")));
     this.bus = createBus(context, gatewayId);
     this.#reloader = new Reloader({ read: options.readConfig, running: () => this.#config, run: (config) => this.reload(config), log });

@@ -37,3 +37,16 @@ export function createNetworkTest(network: string): (address: string) => boolean
     return version !== 0 && (version === 6) === (family === "ipv6") && list.check(plain, family);
   };
 }
+
+/** What limits by address count as one: an IPv4 address, or the first 64 bits of an IPv6 one, as one machine may use all addresses of its network. `remote`: with or without port, brackets, zone. */
+export function addressBlock(remote: string): string {
+  const address = remoteAddress(remote);
+  if (!isIPv6(address) || address === "::1") return address;
+  const [head = "", tail] = address.split("::");
+  const first = head === "" ? [] : head.split(":");
+  if (tail !== undefined) {
+    const last = tail === "" ? [] : tail.split(":");
+    first.push(...Array<string>(Math.max(0, 8 - first.length - last.length)).fill("0"), ...last);
+  }
+  return `${first.slice(0, 4).map((part) => Number.parseInt(part, 16).toString(16)).join(":")}::/64`;
+}

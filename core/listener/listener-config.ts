@@ -5,6 +5,7 @@ import { isType } from "../topic.ts";
 import { isLoopback, isNetwork } from "./address.ts";
 import type { ListenerPlace } from "./exposure.ts";
 import { tlsField } from "./tls-config.ts";
+import { waitingLineFields } from "./waiting-line.ts";
 
 /** A config field with its default and its description. */
 export const field = <S extends v.GenericSchema>(schema: S, fallback: v.InferInput<S>, text: string) => v.pipe(v.optional(schema, fallback as never), v.description(text));
@@ -38,7 +39,9 @@ const clients = v.variant("by", [
 export function sessionFields() {
   return {
     rate: field(integer(0, 10_000_000), 50_000, "Messages per second of one connection; more end it (4029). 0 = no limit. Default 50000."),
+    byteRate: field(byteSize(0, 1024 ** 4), "32MiB", "Bytes of frames per second of one connection, of which those of one second may come at once; one that sends more is read more slowly. 0 = no limit. Default 32MiB."),
     subscriptions: field(integer(1, 100_000), 100, "Subscriptions of one connection. Default 100."),
+    patternDepth: field(integer(1, 32), 32, "Levels of the topic filter of a subscription; a deeper one is refused (BAD_FRAME). Default 32, 1 to 32."),
     inFlight: field(integer(1, 65_535), 100, "Deliveries of qos 1 and 2 of one subscription that may be unacknowledged. Default 100."),
     redeliver: field(duration(100, 3_600_000), "10s", "An unacknowledged delivery is sent again after so long, then after twice as long, up to a minute. Default 10s."),
     buffer: field(byteSize(16 * 1024, 1024 ** 3), "4MiB", "Bytes queued towards one peer before slowConsumer acts; as many again may wait in its subscriptions' queues. Default 4MiB."),
@@ -65,8 +68,9 @@ export function listenerFields(defaultPort: number) {
     frameTimeout: field(duration(100, 3_600_000), "30s", "How long a frame that has begun may take to arrive. Default 30s, 100ms to 1h."),
     authTimeout: field(duration(10, 600_000), "5s", "How long a client may take to show who it is. Default 5s, 10ms to 10m."),
     idleTimeout: field(duration(0, 30 * 86_400_000), "1h", "A connection on which nothing passes either way for so long is closed; 0 = never. Default 1h."),
-    maxConnections: field(integer(1, 1_000_000), 20_000, "Connections at once; further ones are closed. Default 20000."),
-    perAddress: option(integer(1, 1_000_000), "Connections at once from one address. Default 1000, and no limit from this machine."),
+    maxConnections: field(integer(1, 1_000_000), 20_000, "Connections at once; further ones wait. Default 20000, 1 to 1000000."),
+    waitingLine: field(v.strictObject(waitingLineFields), {}, "What happens when all places are taken."),
+    perAddress: option(integer(1, 1_000_000), "Connections at once from one address, or one IPv6 network of 64 bits. Default 1000, and no limit from this machine."),
     identities: field(integer(1, 1_000_000), 1000, "Devices that may speak through one connection whose protocol has no login. Default 1000."),
     ...sessionFields(),
   };

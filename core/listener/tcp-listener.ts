@@ -7,13 +7,14 @@ import type { AuditPort, SessionsPort } from "../ports.ts";
 import type { Session, SessionOptions } from "../session/sessions.ts";
 import { CloseCode } from "../session/transport.ts";
 import { createAccess, createTokenTest, limitCodec, type Admission } from "./access.ts";
-import { isLoopback, plainAddress } from "./address.ts";
+import { addressBlock, plainAddress } from "./address.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { isExposed } from "./exposure.ts";
 import { Framer } from "./framer.ts";
 import type { ListenerConfig } from "./listener-config.ts";
 import { createSocketServer } from "./socket-server.ts";
 import { TcpTransport, type TcpTransportOptions } from "./tcp-transport.ts";
+import { WaitingLine } from "./waiting-line.ts";
 
 /** The context of a plugin that opens a listener. */
 export type ListenerContext = PluginContext<ListenerConfig, { readonly audit: typeof AuditPort; readonly sessions: typeof SessionsPort }>;
@@ -33,8 +34,6 @@ export interface ListenerProtocol {
 
 /** Timeouts are looked at at least this often: with ten thousand connections a look at each costs some milliseconds. */
 const sweepAtMost = 2000;
-/** Connections from one other machine, where the config does not say. */
-const defaultPerAddress = 1000;
 
 /**
  * Opens a TCP or TLS listener for a device protocol and runs it until the context's cleanups are called: framing, a session for each connection, access rules, limits,
@@ -46,7 +45,7 @@ export async function openTcpListener(ctx: ListenerContext, protocol: ListenerPr
   const access = createAccess(config, protocol.codec.session);
   const token = config.clients?.by === "token" ? createTokenTest(config.clients.token) : undefined;
   const connections = new Set<Connection>();
-  const perAddress = new Map<string, number>();
+  const line = new WaitingLine({ places: config.maxConnections, ...config.waitingLine }, clock);
   const sweepPeriod = Math.max(10, Math.min(sweepAtMost, config.frameTimeout / 4, config.authTimeout / 4));
   let now = clock.now();
 
@@ -72,25 +71,24 @@ export async function openTcpListener(ctx: ListenerContext, protocol: ListenerPr
 
   const accept = (socket: Socket): void => {
     socket.on("error", onError);
-    if (socket.remoteAddress === undefined) return void socket.destroy(); // gone before it was looked at
+    if (socket.destroyed || socket.remoteAddress === undefined) return void socket.destroy(); // turned away at the door, or gone before it was looked at
     const address = plainAddress(socket.remoteAddress);
     const remote = socket.remotePort === undefined ? address : address.includes(":") ? `[${address}]:${socket.remotePort}` : `${address}:${socket.remotePort}`;
-    const count = perAddress.get(address) ?? 0;
-    if (connections.size >= config.maxConnections) return turnAway(socket, "full", remote);
-    if (count >= (config.perAddress ?? (isLoopback(address) ? Number.POSITIVE_INFINITY : defaultPerAddress))) return turnAway(socket, "too many from one address", remote);
     const admission = access(socket, address);
     if (admission === undefined) return turnAway(socket, config.clients?.by === "certificate" ? "no client certificate" : "address not allowed", remote);
+    const leave = line.ask(addressBlock(address), { enter: () => begin(socket, { remote, admission }), refuse: (reason) => (reason === "closing" ? void socket.destroy() : turnAway(socket, reason === "time" ? "waited too long" : "full", remote)) });
+    socket.once("close", leave);
+  };
+
+  /** It has a place. What it has sent meanwhile was not read. */
+  const begin = (socket: Socket, { remote, admission }: { readonly remote: string; readonly admission: Admission }): void => {
     socket.setNoDelay(true); // writes are coalesced already
     socket.setKeepAlive(true, 60_000);
     const connection = new Connection(socket, new TcpTransport(socket, remote, transport), optionsOf(admission), now);
     connections.add(connection);
-    perAddress.set(address, count + 1);
     socket.on("data", (chunk: Buffer) => connection.receive(chunk));
     socket.once("close", () => {
       connections.delete(connection);
-      const left = perAddress.get(address)! - 1;
-      if (left === 0) perAddress.delete(address);
-      else perAddress.set(address, left);
       connection.ended();
       if (connections.size === 0) drained?.();
     });
@@ -98,10 +96,11 @@ export async function openTcpListener(ctx: ListenerContext, protocol: ListenerPr
 
   let drained: (() => void) | undefined;
   const server = await createSocketServer(ctx, { tls: config.tls, demandCertificate: config.clients?.by === "certificate", accept });
-  server.maxConnections = 2 * config.maxConnections; // a TLS handshake holds a socket that is not counted yet
+  ctx.needs.sessions.door.guard(server, { places: config.maxConnections + config.waitingLine.length, perAddress: config.perAddress });
   ctx.defer(async () => {
     const closed = new Promise<void>((resolve) => (drained = resolve));
     server.close();
+    line.close(); // before a place becomes free
     for (const connection of connections) connection.close(CloseCode.shuttingDown, "shutting down");
     if (connections.size > 0) await closed;
   });
@@ -112,6 +111,7 @@ export async function openTcpListener(ctx: ListenerContext, protocol: ListenerPr
     for (const connection of connections) connection.sweep(now, config);
   });
   metrics.gauge("busbar_tcp_connections", "TCP connections", () => connections.size, { plugin: ctx.id });
+  metrics.gauge("busbar_tcp_waiting", "TCP connections that wait for a place", () => line.waiting, { plugin: ctx.id });
   const { port } = server.address() as AddressInfo;
   ctx.announce({ what: protocol.what, url: `${config.tls ? "tls" : "tcp"}://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`, ...(isExposed({ host: config.host, encrypted: config.tls !== undefined }) && { insecure: true }) });
 }

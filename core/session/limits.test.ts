@@ -153,3 +153,38 @@ describe("a session", () => {
     assert.deepEqual([peer.said.at(-1)!["type"], peer.said.at(-1)!["msgid"], peer.closed], ["ack", "m", []]);
   });
 });
+
+describe("a session that sends too many bytes", () => {
+  const frame = (n: number): object => status({ n, fill: "x".repeat(900) });
+
+  it("is read again when its bytes are paid off, and loses none of its messages", async () => {
+    await using subject = await openSessions();
+    const seen: number[] = [];
+    subject.gateway.bus.subscribe("status/d-1", ({ payload }) => void seen.push((payload as { n: number }).n));
+    const peer = subject.connect({ limits: { byteRate: 1000 } });
+    peer.send(frame(1));
+    assert.equal(peer.paused, false, "a second's worth may come at once");
+    for (const n of [2, 3, 4, 5]) peer.send(frame(n)); // read already
+    assert.equal(peer.paused, true);
+    assert.equal(subject.gateway.metric('busbar_refused_total{reason="byte rate"}'), 1);
+    for (let passed = 0; peer.paused; passed += 500) {
+      assert.ok(passed < 10_000, "it is read again");
+      await subject.clock.advance(500);
+    }
+    peer.send(frame(6));
+    assert.deepEqual([seen, peer.closed], [[1, 2, 3, 4, 5, 6], []]);
+  });
+});
+
+describe("a session and its subscriptions", () => {
+  it("may not go deeper than patternDepth, nor name one by more than 256 characters; others stay", async () => {
+    await using subject = await openSessions();
+    const peer = subject.connect({ limits: { patternDepth: 3 } });
+    peer.send({ type: "subscribe", topic: "status/a/#", ref: "good" });
+    peer.send({ type: "subscribe", topic: "status/a/b/#", ref: "deep" });
+    peer.send({ type: "subscribe", topic: "status/b", ref: "r".repeat(256) });
+    peer.send({ type: "subscribe", topic: "status/b", ref: "r".repeat(257) });
+    assert.deepEqual(peer.said.map(({ type, code }) => code ?? type).slice(0, 4), ["subscribed", "BAD_FRAME", "subscribed", "BAD_FRAME"]);
+    assert.match(String(peer.said[1]!["message"]), /has 4 levels, 3 are allowed/);
+  });
+});

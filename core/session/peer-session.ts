@@ -6,9 +6,9 @@ import type { Frame } from "../frame.ts";
 import { Identities } from "./identities.ts";
 import { JournalPause } from "./journal-pause.ts";
 import { Login } from "./login.ts";
+import { Pace } from "./pace.ts";
 import { PeerChannel } from "./peer-channel.ts";
 import { PeerSubscriptions } from "./peer-subscriptions.ts";
-import { RateWindow } from "./rate-window.ts";
 import type { SessionServices } from "./session-services.ts";
 import type { Session, SessionOptions } from "./sessions.ts";
 import { CloseCode, type Transport } from "./transport.ts";
@@ -23,7 +23,7 @@ export class PeerSession implements Session {
   readonly channel: PeerChannel;
   lastSeen: number;
   readonly #services: SessionServices;
-  readonly #rate: RateWindow | undefined;
+  readonly #pace: Pace;
   readonly #identities: Identities;
   #subscriptions: PeerSubscriptions | undefined;
   #login: Login | undefined;
@@ -39,8 +39,8 @@ export class PeerSession implements Session {
     this.#services = services;
     this.since = this.lastSeen = services.clock.now();
     this.#identities = new Identities(this, services);
-    const { rate = 0, authTimeout = 5000 } = options.limits ?? {};
-    this.#rate = rate > 0 ? new RateWindow(rate, services.clock) : undefined;
+    this.#pace = new Pace(this, services, () => this.#resume());
+    const { authTimeout = 5000 } = options.limits ?? {};
     if (options.principal) {
       const { inbox } = this.#identities.attach(options.principal);
       if (options.commands !== "on-input") queueMicrotask(() => inbox?.flush()); // when whoever opened the session holds it
@@ -55,7 +55,7 @@ export class PeerSession implements Session {
   }
 
   get waits(): boolean {
-    return this.#login !== undefined || this.#pause?.active === true;
+    return this.#login !== undefined || this.#pause?.active === true || this.#pace.waits;
   }
 
   /** Whether the peer has said that it leaves. */
@@ -65,6 +65,7 @@ export class PeerSession implements Session {
 
   receive(bytes: Uint8Array, start: number, end: number, codec: Codec = this.channel.options.codec): void {
     if (!this.channel.open || this.#goodbye || (this.#pause?.holding === true && this.#pause.hold(bytes.subarray(start, end), codec))) return;
+    this.#pace.take(end - start);
     let frame: Frame | readonly Frame[];
     try {
       frame = codec.decode(bytes, start, end);
@@ -194,7 +195,7 @@ export class PeerSession implements Session {
     const { options } = this.channel;
     const identity = this.#identities.speaker(message, codec);
     if (identity === undefined) return this.#refuse("authTimeout", "the first frame must be auth");
-    if (!this.#withinRate()) return;
+    if (!this.#pace.admits()) return;
     const nonce = identity.admit(message);
     this.lastSeen = message.received;
     if (options.commands === "on-input") identity.inbox?.flush();
@@ -227,7 +228,7 @@ export class PeerSession implements Session {
     }
     if (frame.kind === "disconnect") return this.#leave();
     if (this.#identities.own === undefined && !(channel.options.trusted && frame.kind === "ack")) return this.#refuse("authTimeout", "the first frame must be auth");
-    if (frame.kind !== "ack" && !this.#withinRate()) return; // acks are bounded by what was sent
+    if (frame.kind !== "ack" && !this.#pace.admits()) return; // acks are bounded by what was sent
     switch (frame.kind) {
       case "batch":
         for (const message of frame.messages) this.#frames(message, channel.options.codec);
@@ -266,13 +267,6 @@ export class PeerSession implements Session {
     if (this.#badFrames >= maxBadFrames) this.close(CloseCode.protocolError, `${maxBadFrames} invalid frames in a row`);
   }
 
-  #withinRate(): boolean {
-    if (this.#rate === undefined || this.#rate.admit()) return true;
-    this.#services.refused("rate limit", this);
-    this.close(CloseCode.rateLimit, `more than ${this.channel.options.limits?.rate} messages a second`);
-    return false;
-  }
-
   /** Made when the journal is behind or refuses messages for the first time. */
   #journalPause(): JournalPause {
     return (this.#pause ??= new JournalPause(this.channel, () => this.#resume()));
@@ -291,6 +285,7 @@ export class PeerSession implements Session {
   #end(): void {
     this.#cancelAuth?.();
     this.#login?.end();
+    this.#pace.end();
     this.#pause?.end();
     this.#subscriptions?.close();
     for (const identity of this.#identities.all) this.#identities.detach(identity);

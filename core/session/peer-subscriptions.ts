@@ -28,6 +28,7 @@ export class PeerSubscriptions {
     const { topic, ref, since } = frame;
     const { office } = this.#channel;
     checkPattern(topic);
+    checkLengths(frame, this.#limits);
     bus.checkSubscribe(topic);
     const key = keyOf(frame);
     const known = this.#all.get(key);
@@ -95,6 +96,16 @@ export class PeerSubscriptions {
     for (const subscription of this.#all.values()) subscription.close();
     this.#all.clear();
   }
+}
+
+/** What a name may have, in characters: it is kept for as long as the subscription. */
+const longestRef = 256;
+
+/** @throws {BusbarError} BAD_FRAME when the filter has too many levels, or the name is too long. */
+function checkLengths({ topic, ref }: SubscribeFrame, { patternDepth = 32 }: SessionLimits): void {
+  const levels = topic.split("/").length;
+  if (levels > patternDepth) throw new BusbarError("BAD_FRAME", `Cannot subscribe: the topic filter has ${levels} levels, ${patternDepth} are allowed`);
+  if (ref !== undefined && ref.length > longestRef) throw new BusbarError("BAD_FRAME", `Cannot subscribe: the ref has ${ref.length} characters, ${longestRef} are allowed`);
 }
 
 function keyOf(frame: { readonly topic: string; readonly ref?: string | undefined }): string {

@@ -5,6 +5,7 @@ import type { CommandTracker } from "../delivery/command-tracker.ts";
 import { HandoverNotes } from "../delivery/handover-notes.ts";
 import type { PostOffice } from "../delivery/post-office.ts";
 import { createMessage, type Envelope } from "../envelope.ts";
+import { Door, type DoorOptions } from "../listener/door.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { CommandAnswers } from "./command-answers.ts";
@@ -29,10 +30,13 @@ export interface SessionRegistryOptions {
   readonly metrics: Metrics;
   /** Milliseconds after the start in which a device that was online before may come back. */
   readonly presenceGrace: number;
+  /** The limits of connections. */
+  readonly settings: DoorOptions["settings"];
 }
 
 /** All sessions of a gateway: opens them, keeps one per device, tells the bus who is there. */
 export class SessionRegistry implements Sessions {
+  readonly door: Door;
   readonly #options: SessionRegistryOptions;
   readonly #services: SessionServices;
   readonly #notes: HandoverNotes;
@@ -47,6 +51,7 @@ export class SessionRegistry implements Sessions {
 
   constructor(options: SessionRegistryOptions) {
     this.#options = options;
+    this.door = new Door(options);
     const { metrics, office } = options;
     this.#notes = new HandoverNotes(office);
     this.#wills = new Wills({ office, clock: options.clock, log: options.log, grace: options.presenceGrace });

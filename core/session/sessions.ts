@@ -2,6 +2,7 @@ import type { Credentials, Principal } from "../authority.ts";
 import type { Overflow } from "../bus.ts";
 import type { Codec } from "../codec.ts";
 import type { Qos } from "../envelope.ts";
+import type { Door } from "../listener/door.ts";
 import type { SignedMode } from "./signed/settings.ts";
 import type { Transport, CloseCode } from "./transport.ts";
 
@@ -14,6 +15,10 @@ export interface SessionLimits {
   readonly authTimeout?: number;
   /** Messages per second, averaged over a second; more end the session with 4029. Default 0 = no limit. */
   readonly rate?: number;
+  /** Bytes of frames per second, averaged over a second; who sends more is read more slowly. Default 0 = no limit. */
+  readonly byteRate?: number;
+  /** Levels of a subscription's topic filter. Default 32, which is the most. */
+  readonly patternDepth?: number;
   /** Devices that may speak through one trusted connection. Default 1,000. */
   readonly identities?: number;
   /** Deliveries of qos ≥ 1 of one subscription that may be unacknowledged at once. Default 100. */
@@ -111,4 +116,6 @@ export interface Sessions {
   /** The session of that principal id. */
   get(id: string): SessionStatus | undefined;
   readonly size: number;
+  /** What each listener's server is guarded by. */
+  readonly door: Pick<Door, "guard">;
 }

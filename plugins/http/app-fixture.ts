@@ -92,6 +92,7 @@ export async function createFixture(options: { readonly config?: object; readonl
     },
     list: () => online,
     get: (id) => online.find(({ principal }) => principal === id),
+    door: { guard: () => {} },
     get size() {
       return online.length;
     },

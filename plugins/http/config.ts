@@ -30,7 +30,8 @@ export const httpConfig = v.strictObject({
     ),
     v.description("Against clients that send slowly or not at all"),
   ),
-  maxConnections: v.pipe(v.optional(integer(1, 1_000_000), 20_000), v.description("Open connections, WebSockets included; more are dropped, 1 to 1,000,000")),
+  perAddress: v.pipe(v.optional(integer(1, 1_000_000)), v.description("Open connections from one address, or one IPv6 network of 64 bits, WebSockets included; more are closed. By default 1,200, and no limit from this machine")),
+  maxConnections: v.pipe(v.optional(integer(1, 1_000_000), 20_000), v.description("Open connections, WebSockets included; more are closed, 1 to 1,000,000")),
 });
 
 /** The checked config of the http plugin: durations in ms, sizes in bytes. */

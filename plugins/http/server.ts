@@ -3,11 +3,14 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
-import { BusbarError, openServerCertificate, type CertificateContext } from "@busbar/core";
+import { BusbarError, openServerCertificate, type CertificateContext, type Sessions } from "@busbar/core";
 import type { HttpConfig } from "./config.ts";
 import { Problem } from "./problem.ts";
 import { securityHeaders } from "./security-headers.ts";
 import { endWith, type UpgradeHandler } from "./upgrades.ts";
+
+/** What the server needs of its plugin. */
+export type ServerContext = CertificateContext & { readonly needs: { readonly sessions: Pick<Sessions, "door"> } };
 
 /** What the server hands its connections to. */
 export interface ServerHandlers {
@@ -24,16 +27,18 @@ export interface HttpServer {
 }
 
 const drainTime = 3000;
+/** Connections at once from one other machine where the config does not say: more than WebSocket's 1,000, so that who has too many of those is told so. */
+const usualPerAddress = 1200;
 
 /**
  * Listens, with TLS where the config has it.
  * @throws {BusbarError} UNAVAILABLE when the address cannot be had, CONFIG when a TLS file cannot be read or used.
  */
-export async function openServer(config: HttpConfig, handlers: ServerHandlers, ctx: CertificateContext): Promise<HttpServer> {
+export async function openServer(config: HttpConfig, handlers: ServerHandlers, ctx: ServerContext): Promise<HttpServer> {
   const server = await createServer(config, handlers, ctx);
   const sockets = new Set<Duplex>();
   let closing = false;
-  server.maxConnections = config.maxConnections;
+  ctx.needs.sessions.door.guard(server, { places: config.maxConnections, perAddress: config.perAddress, usualPerAddress });
   server.on("connection", (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));

@@ -120,7 +120,7 @@ describe("tcp-protobuf and peers that take their time", () => {
 
 describe("tcp-protobuf and too many of them", () => {
   it("connections beyond maxConnections are closed and counted; a place that becomes free is taken", async () => {
-    await using gateway = await testPlugin(tcpProtobuf, { port: 0, codec: "iot-data", maxConnections: 2 });
+    await using gateway = await testPlugin(tcpProtobuf, { port: 0, codec: "iot-data", maxConnections: 2, waitingLine: { length: 0 } });
     await using first = await TcpPeer.connect(gateway.urls[0]!);
     await using second = await TcpPeer.connect(gateway.urls[0]!);
     await reports(gateway, second, "b");

@@ -1,4 +1,4 @@
-import { byteSize, duration, field, integer, sessionFields } from "@busbar/core";
+import { byteSize, duration, field, integer, sessionFields, waitingLineFields } from "@busbar/core";
 import * as v from "valibot";
 
 const fields = v.strictObject({
@@ -9,8 +9,8 @@ const fields = v.strictObject({
   perAddress: v.pipe(v.optional(integer(1, 1_000_000)), v.description("Connections at once from one address; a further one closes with 1013. Default 1000, and no limit from this machine.")),
   waitingLine: field(
     v.strictObject({
-      length: field(integer(0, 100_000), 1000, "Connections that may wait for a free place; a further one closes with 1013. Default 1000."),
-      time: field(duration(0, 600_000), "10s", "How long one may wait before it closes with 1013. Default 10s."),
+      ...waitingLineFields,
+      bytes: field(byteSize(0, 1024 ** 3), "16MiB", "What all who wait may have sent together; more stays in the network until their turn comes. Default 16MiB, up to 1GiB."),
     }),
     {},
     "What happens when all places are taken.",

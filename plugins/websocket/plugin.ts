@@ -1,14 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { CloseCode, definePlugin, envelopeJson, envelopeProto, HttpPort, SessionsPort, type UpgradeRefusal } from "@busbar/core";
+import { AddressLimit, addressBlock, CloseCode, definePlugin, envelopeJson, envelopeProto, HttpPort, SessionsPort, WaitingLine, type UpgradeRefusal } from "@busbar/core";
 import { WebSocketServer, type Server, type ServerOptions } from "ws";
-import { AddressLimit } from "./address-limit.ts";
 import { configSchema, type WebSocketConfig } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { EarlyMessages } from "./early-messages.ts";
 import { guardInflate } from "./inflate-guard.ts";
 import { SessionSocket } from "./session-socket.ts";
-import { WaitingLine } from "./waiting-line.ts";
 
 /** A peer that does not answer the close frame is cut off after this many ms (RFC 6455 §7.1.1). */
 const closeTimeout = 3000;
@@ -27,6 +25,7 @@ export const websocket = definePlugin({
     server.on("wsClientError", (error, socket, { headers }) => needs.http.refuseUpgrade(socket, handshakeRefusal(error, headers)));
     const line = new WaitingLine({ places: config.maxConnections, ...config.waitingLine }, clock);
     const addresses = new AddressLimit(config.perAddress);
+    const budget = { left: config.waitingLine.bytes };
     const connections = new Set<Connection>();
     metrics.gauge("busbar_websocket_connections", "WebSocket connections that have a place", () => line.taken);
     metrics.gauge("busbar_websocket_waiting", "WebSocket connections that wait for a place", () => line.waiting);
@@ -44,7 +43,7 @@ export const websocket = definePlugin({
       ws.once("close", () => addresses.free(address));
       let early: EarlyMessages | undefined;
       let answered = false;
-      const leave = line.ask({
+      const leave = line.ask(addressBlock(address), {
         enter() {
           answered = true;
           const connection = new Connection(ws, { request, socket }, { config, sessions: needs.sessions, log }, clock.now());
@@ -59,8 +58,11 @@ export const websocket = definePlugin({
           else refuse(ws, reason);
         },
       });
-      if (!answered) early = new EarlyMessages(ws, socket, config.frameLimit);
-      ws.once("close", leave);
+      if (!answered) early = new EarlyMessages(ws, socket, { limit: config.frameLimit, budget });
+      ws.once("close", () => {
+        leave();
+        if (!answered) early?.take();
+      });
     };
 
     ctx.defer(() => {

@@ -4,6 +4,7 @@ import { createMinter } from "../../envelope.ts";
 import { BusbarError } from "../../errors.ts";
 import type { Frame } from "../../frame.ts";
 import type { Principal } from "../../authority.ts";
+import type { Door } from "../../listener/door.ts";
 import type { Session, SessionOptions, Sessions, SessionStatus } from "../../session/sessions.ts";
 import type { CloseCode, Transport } from "../../session/transport.ts";
 import type { BorderMessage } from "./batch.ts";
@@ -21,12 +22,15 @@ const never = new AbortController().signal;
  * gateway checks like those of any peer.
  */
 export class IsolateSessions implements Sessions {
+  /** Of this process: it has file descriptors of its own. */
+  readonly door: Door;
   readonly #link: Link;
   readonly #window: Window;
   readonly #open = new Map<number, IsolateSession>();
   #next = 0;
 
-  constructor(link: Link, window: Window) {
+  constructor(link: Link, { window, door }: { readonly window: Window; readonly door: Door }) {
+    this.door = door;
     this.#link = link;
     this.#window = window;
   }

@@ -6,6 +6,8 @@ import type { Audit } from "../../audit.ts";
 import { systemClock } from "../../clock.ts";
 import { neededPorts } from "../../config/check-needs.ts";
 import { pluginFault } from "../../config/plugin-fault.ts";
+import { defaultSettings } from "../../config/settings.ts";
+import { Door } from "../../listener/door.ts";
 import { BusbarError } from "../../errors.ts";
 import { createLog, type LogLevel } from "../../log.ts";
 import type { AnyPlugin, PluginContext } from "../../plugin.ts";
@@ -98,7 +100,7 @@ class RunningPlugin {
     this.#window = new Window(link);
     this.#log = createLog({ clock: systemClock, level: task.logLevel, write: ({ level, message, fields }) => link.send(["log", level, message, fields]) });
     this.#bus = new IsolateBus(link, { window: this.#window, log: this.#log });
-    this.#sessions = new IsolateSessions(link, this.#window);
+    this.#sessions = new IsolateSessions(link, { window: this.#window, door: new Door({ settings: defaultSettings, clock: systemClock, log: this.#log, metrics: this.#metrics }) });
   }
 
   async start(): Promise<void> {
