@@ -109,9 +109,14 @@ function record(parts: ApiParts): MiddlewareHandler<AppEnv> {
 
 function limitBody(maxSize: number): MiddlewareHandler<AppEnv> {
   const limit = bodyLimit({ maxSize, onError: () => new Problem(413, { code: "TOO_LARGE", detail: `The body is larger than ${maxSize} bytes`, headers: { connection: "close" } }).response() });
-  return (context, next) => {
-    if (context.req.raw.headers.has("transfer-encoding")) context.req.raw = realRequest(context.req.raw);
-    return limit(context, next);
+  return async (context, next) => {
+    if (!context.req.raw.headers.has("transfer-encoding")) return limit(context, next);
+    context.req.raw = realRequest(context.req.raw);
+    try {
+      return await limit(context, next); // reads such a body to its end; what handlers throw later does not come by here
+    } catch (cause) {
+      throw new Problem(400, { detail: "The body did not arrive whole", cause });
+    }
   };
 }
 

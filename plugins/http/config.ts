@@ -1,8 +1,6 @@
 import { byteSize, duration, integer, portNumber, signedField, tlsField } from "@busbar/core";
 import * as v from "valibot";
-import { siteFields } from "./site-config.ts";
-
-const origin = v.pipe(v.string(), v.regex(/^(?:\*|https?:\/\/[^/\s]+)$/, 'must be an origin such as "https://panel.example", or "*"'));
+import { otherOrigin, siteFields } from "./site-config.ts";
 
 /** The config of the http plugin. Every key has a default: `http: {}` listens on 127.0.0.1:8080. */
 export const httpConfig = v.strictObject({
@@ -12,7 +10,7 @@ export const httpConfig = v.strictObject({
   insecure: v.pipe(v.optional(v.boolean(), false), v.description("Allow plain http beyond loopback: tokens and values then cross the network readable")),
   bodyLimit: v.pipe(v.optional(byteSize(1024, 1024 ** 3), 1024 ** 2), v.description("Largest request body in bytes, 1KiB to 1GiB")),
   cors: v.pipe(
-    v.optional(v.strictObject({ origins: v.pipe(v.optional(v.pipe(v.array(origin), v.maxLength(100)), []), v.description("Origins whose pages may call the API")) }), {}),
+    v.optional(v.strictObject({ origins: v.pipe(v.optional(v.pipe(v.array(otherOrigin), v.maxLength(100)), []), v.description("Origins whose pages may call the API")) }), {}),
     v.description("Which other web sites' pages may call the API; none by default"),
   ),
   ...siteFields,
