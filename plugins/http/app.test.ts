@@ -89,8 +89,10 @@ test("createApp() gives metrics to this machine and to holders of the right", as
   assert.equal(await of({ token: "prometheus:gateway/#" }), 200);
   assert.equal(await of({ remote: "127.0.0.1", headers: { host: "evil.example" } }), 421, "DNS rebinding");
   assert.equal(await of({ remote: "127.0.0.1", headers: { host: "192.0.2.7" } }), 401, "it meant another machine");
+  assert.equal(await of({ remote: "127.0.0.1", headers: { "sec-fetch-site": "cross-site" } }), 401, "another site's page");
+  assert.equal(await of({ remote: "127.0.0.1", headers: { "sec-fetch-site": "same-origin" } }), 200);
   assert.equal(await of({ remote: "127.0.0.1", headers: { "x-forwarded-for": "203.0.113.9" } }), 401, "a proxy");
-  assert.match(await (await call("/metrics", { remote: "127.0.0.1" })).text(), /^busbar_http_requests_total\{status="4xx"\} 5$/m);
+  assert.match(await (await call("/metrics", { remote: "127.0.0.1" })).text(), /^busbar_http_requests_total\{status="4xx"\} 6$/m);
   assert.equal((await (await createFixture({ config: { metrics: "open" } })).call("/metrics")).status, 200);
   assert.equal((await (await createFixture({ config: { metrics: "token" } })).call("/metrics", { remote: "127.0.0.1" })).status, 401);
 });

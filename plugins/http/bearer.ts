@@ -15,12 +15,13 @@ export function originOf(context: Context<AppEnv>): Origin {
 }
 
 /**
- * Whether the request comes from this machine, by a client that meant this machine. A proxy's requests do not count, nor those of a web page
+ * Whether the request comes from this machine, by a client that meant this machine. A proxy's requests do not count, nor those of another site's page, nor of one
  * whose own name was pointed at loopback (DNS rebinding): such a browser still sends the page's name as `Host`.
  */
 export function isLocal(context: Context<AppEnv>): boolean {
   const remote = remoteOf(context);
   if (!isLoopback(remote) || context.req.header("x-forwarded-for") !== undefined || context.req.header("forwarded") !== undefined) return false;
+  if (!/^(?:same-origin|none)$/.test(context.req.header("sec-fetch-site") ?? "none")) return false;
   const host = (context.req.header("host") ?? "").replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
   return host === "localhost" || isLoopback(host);
 }
