@@ -7,7 +7,7 @@ const origin = (form: RegExp, example: string) =>
 /** A config field: origins of other sites, or `*` for all. */
 export const otherOrigin = origin(/^(?:\*|https?:\/\/[^/?#@\s\\]+)$/i, '"https://panel.example", or "*"');
 
-const host = v.pipe(v.string(), v.regex(/^(?:\*|\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i, 'must be a name such as "gateway.lan", without a port, or "*"'));
+const host = v.pipe(v.string(), v.regex(/^(?:\*|\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i, 'must be a name such as "gateway.lan", without a port, or "*"'), v.check((text) => text === "*" || URL.canParse(`http://${text}`), "must be a name or an address that exists"));
 
 /** Config fields: how browsers reach this server. See [Other sites' pages](README.md#other-sites-pages). */
 export const siteFields = {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as v from "valibot";
+import { siteFields } from "./site-config.ts";
 import { createSite, type SiteOptions } from "./site.ts";
 
 const site = (options: Partial<SiteOptions> = {}): ReturnType<typeof createSite> => createSite({ host: "127.0.0.1", origins: [], cors: { origins: [] }, ...options });
@@ -23,6 +25,13 @@ test("checkHost() knows the names of hosts and origins, any with * and any beyon
   assert.equal(checkHost("anything.lan", { host: "0.0.0.0" }), "known");
   assert.equal(checkHost("anything.lan", { host: "0.0.0.0", hosts: ["gateway.lan"] }), "unknown");
   assert.equal(checkHost("192.168.1.20", { host: "0.0.0.0", hosts: ["gateway.lan"] }), "known");
+});
+
+test("siteFields say what an origin and a host look like, and write origins as browsers do", () => {
+  const config = v.strictObject(siteFields);
+  assert.deepEqual(v.parse(config, { origins: ["HTTPS://Gateway.example:443"], hosts: ["*", "gateway.lan", "[::1]", "10.0.0.7"] }), { origins: ["https://gateway.example"], hosts: ["*", "gateway.lan", "[::1]", "10.0.0.7"] });
+  for (const origin of ["gateway.example", "*", "https://gateway.example/", "https://a@b", "https://gateway.example:99999", "ftp://gateway.example", "null"]) assert.equal(v.safeParse(config, { origins: [origin] }).success, false, origin);
+  for (const host of ["gateway.lan:8080", "https://gateway.lan", "", "a b", "256.256.256.256", "[:::1]", "*.lan"]) assert.equal(v.safeParse(config, { hosts: [host] }).success, false, host);
 });
 
 test("checkHost() wants exactly one Host, and a target that is for a host of ours too", () => {
