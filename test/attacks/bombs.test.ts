@@ -218,7 +218,7 @@ attackSuite("bombs", (attack) => {
   attack("requests over HTTP packed with gzip: 415, unpacked by nobody", async (target) => {
     const packed = gzipSync(Buffer.alloc(64 * megabyte)).toString("latin1");
     const socket = await target.raw("http");
-    socket.write(`POST /api/messages HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${target.token(id)}\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: ${packed.length}\r\nconnection: close\r\n\r\n${packed}`);
+    socket.write(`POST /api/messages HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${target.token(id)}\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: ${packed.length}\r\nconnection: close\r\n\r\n${packed}`);
     await socket.says(/^HTTP\/1\.1 415 /);
   });
 }, { gateway: { commandsPerDevice: 20 } });

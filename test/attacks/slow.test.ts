@@ -33,7 +33,7 @@ const handshake = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n
 attackSuite("slow clients", (attack) => {
   attack("request heads over HTTP that come letter by letter, by the hundred: the head has its time, and honest requests are answered meanwhile", async (target) => {
     const sockets = await open(target, "http");
-    for (const socket of sockets) socket.write("GET /api/devices HTTP/1.1\r\nhost: x\r\n");
+    for (const socket of sockets) socket.write("GET /api/devices HTTP/1.1\r\nhost: localhost\r\n");
     await assertAnswers(target);
     await Promise.all(sockets.map((socket) => drip(socket, () => "x")));
   });
@@ -41,7 +41,7 @@ attackSuite("slow clients", (attack) => {
   attack("request bodies over HTTP that come byte by byte: the request has its time as a whole", async (target) => {
     const sockets = await open(target, "http");
     const token = target.token(id);
-    for (const socket of sockets) socket.write(`POST /api/messages HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n{`);
+    for (const socket of sockets) socket.write(`POST /api/messages HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n{`);
     await assertAnswers(target);
     await Promise.all(sockets.map((socket) => drip(socket, () => " ")));
   });

@@ -13,7 +13,7 @@ const prizes = ["etc/passwd", "data/signing.key", "busbar.json", "rsa.pem", "pac
 /** None of the answers is a file of this machine. */
 async function assertNoFile(target: AttackTarget, path: string, request: { readonly method?: string; readonly headers?: Readonly<Record<string, string>> } = {}): Promise<void> {
   const { status, body } = await target.http({ path, ...request });
-  assert.ok([400, 401, 403, 404, 405, 414, 431].includes(status), `${status} for ${path}: ${body.slice(0, 100)}`);
+  assert.ok([400, 401, 403, 404, 405, 414, 421, 431].includes(status), `${status} for ${path}: ${body.slice(0, 100)}`);
   assert.ok(!body.includes("root:x:") && !body.includes("PUBLIC KEY") && !body.includes('"workspaces"') && !body.includes("ATTACK_HS256"), path);
 }
 
@@ -63,7 +63,7 @@ attackSuite("static files", (attack) => {
   });
 
   attack("requests smuggled by two lengths, a length and chunks, odd spellings: refused, or read as one request", async (target) => {
-    const smuggled = "GET /api/devices HTTP/1.1\r\nhost: x\r\n\r\n";
+    const smuggled = "GET /api/devices HTTP/1.1\r\nhost: localhost\r\n\r\n";
     const heads = [
       `content-length: 0\r\ncontent-length: ${smuggled.length}\r\n`,
       `content-length: ${smuggled.length}\r\ntransfer-encoding: chunked\r\n`,
@@ -80,7 +80,7 @@ attackSuite("static files", (attack) => {
     ];
     for (const head of heads) {
       const socket = await target.raw("http");
-      socket.write(`POST /healthz HTTP/1.1\r\nhost: x\r\n${head}connection: close\r\n\r\n0\r\n\r\n${smuggled}`);
+      socket.write(`POST /healthz HTTP/1.1\r\nhost: localhost\r\n${head}connection: close\r\n\r\n0\r\n\r\n${smuggled}`);
       await socket.ended();
       assert.ok((socket.received.match(/HTTP\/1\.1 \d/g) ?? []).length <= 1, `${head}${socket.received}`);
       assert.match(socket.received, /^(?:HTTP\/1\.1 (?:400|405|501) |$)/, head);
@@ -88,7 +88,7 @@ attackSuite("static files", (attack) => {
   });
 
   attack("heads of 100 KB, 5,000 headers, a target of 100 KB: 431, before anything is parsed", async (target) => {
-    for (const head of [`GET /${"x".repeat(100_000)} HTTP/1.1\r\nhost: x\r\n\r\n`, `GET / HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(100_000)}\r\n\r\n`, `GET / HTTP/1.1\r\nhost: x\r\n${"a: b\r\n".repeat(20_000)}\r\n`]) {
+    for (const head of [`GET /${"x".repeat(100_000)} HTTP/1.1\r\nhost: localhost\r\n\r\n`, `GET / HTTP/1.1\r\nhost: localhost\r\nx: ${"y".repeat(100_000)}\r\n\r\n`, `GET / HTTP/1.1\r\nhost: localhost\r\n${"a: b\r\n".repeat(20_000)}\r\n`]) {
       const socket = await target.raw("http");
       socket.write(head);
       await socket.says(/^HTTP\/1\.1 (?:431|400|414) /);
@@ -100,7 +100,7 @@ attackSuite("static files", (attack) => {
     const token = target.token("device-1");
     assert.equal((await target.http({ path: "/api/messages", token, body: `"${"x".repeat(1_100_000)}"` })).status, 413);
     const socket = await target.raw("http");
-    socket.write(`POST /api/messages HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`);
+    socket.write(`POST /api/messages HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`);
     for (let at = 0; at < 40 && !socket.closed; at++) socket.write(`10000\r\n${"x".repeat(65_536)}\r\n`);
     await socket.ended();
     assert.match(socket.received, /^(?:HTTP\/1\.1 413 |$)/); // bytes that nobody reads any more may overtake the answer as a reset
