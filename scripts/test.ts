@@ -9,6 +9,7 @@ import { indent, printFailure } from "./test/failure-text.ts";
 import { runDenoTests } from "./test/deno-tests.ts";
 import { runNodeTests } from "./test/node-tests.ts";
 import type { Outcome } from "./test/outcome.ts";
+import { secondTry } from "./test/second-try.ts";
 
 const usage = `npm test -- [options] [part of a path …]
   --node     only on Node
@@ -41,15 +42,20 @@ async function main(): Promise<number> {
 
   if (everything) await part("types", () => runOne("types", node, [join("node_modules", "typescript", "bin", "tsc")]));
   if (everything) await part("page", () => runOne("types of the console page", node, [join("node_modules", "typescript", "bin", "tsc"), "-p", join("plugins", "http", "console")]));
-  if (onNode) await part("node", () => runNodeTests(node, files, { cwd: root, timeout: 10 * minutes }));
+  if (onNode) {
+    const run = (some: readonly string[], concurrency: number): Promise<Outcome> => runNodeTests(node, some, { cwd: root, timeout: 10 * minutes, concurrency });
+    await part("node", async () => secondTry(await run(files, 2), (some) => run(some, 1)));
+  }
   if (onDeno) {
     const deno = await denoProgram(node);
-    await part("deno", async () => withReasons(await runDenoTests(deno, files, { cwd: root }), outcomes));
+    const run = (some: readonly string[], concurrency: number): Promise<Outcome> => runDenoTests(deno, some, { cwd: root, concurrency });
+    await part("deno", async () => withReasons(await secondTry(await run(files, 2), (some) => run(some, 1)), outcomes));
   }
   if (everything && existsSync(join(root, "bench", "main.ts"))) await part("bench", () => runOne("bench --quick", node, [join("bench", "main.ts"), "--quick"]));
 
   const failed = sum(outcomes.map(({ failures }) => failures.length));
-  console.log(`\nbusbar: ${sum(outcomes.map(({ passed }) => passed))} passed, ${failed} failed, ${sum(outcomes.map(({ skips }) => skips.length))} skipped`);
+  const unsteady = sum(outcomes.map((one) => one.unsteady?.length ?? 0));
+  console.log(`\nbusbar: ${sum(outcomes.map(({ passed }) => passed))} passed, ${failed} failed, ${sum(outcomes.map(({ skips }) => skips.length))} skipped${unsteady > 0 ? `, ${unsteady} of the passed only when tried again` : ""}`);
   return failed === 0 ? 0 : 1;
 }
 
@@ -60,10 +66,11 @@ async function runOne(name: string, program: string, args: readonly string[]): P
   return { passed: 0, failures: [{ name, text: `ended with ${code}\n${stdout}${stderr}` }], skips: [] };
 }
 
-function show(name: string, { passed, failures, skips }: Outcome, seconds: number): void {
-  const parts = [`${passed} ok`, ...(failures.length > 0 ? [`${failures.length} not ok`] : []), ...(skips.length > 0 ? [`${skips.length} left out`] : [])];
+function show(name: string, { passed, failures, skips, unsteady = [] }: Outcome, seconds: number): void {
+  const parts = [`${passed} ok`, ...(unsteady.length > 0 ? [`${unsteady.length} unsteady`] : []), ...(failures.length > 0 ? [`${failures.length} not ok`] : []), ...(skips.length > 0 ? [`${skips.length} left out`] : [])];
   console.log(`${name.padEnd(6)} ${parts.join(", ").padEnd(34)} ${seconds.toFixed(1).padStart(6)} s`);
   for (const { name: test, text } of skips) console.log(`  skipped  ${test}: ${text ?? "no reason given"}`);
+  for (const { name: test, text } of unsteady) console.log(`  UNSTEADY ${test}: it failed, and passed when its file was run again, alone\n${indent(printFailure(text ?? "no error given"), " ".repeat(11))}`);
   for (const { name: test, text } of failures) console.log(`  FAILED   ${test}\n${indent(printFailure(text ?? "no error given"), " ".repeat(11))}`);
 }
 

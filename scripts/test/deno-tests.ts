@@ -7,10 +7,10 @@ import type { Notable, Outcome } from "./outcome.ts";
 const perFile = 240_000;
 
 /**
- * Runs each test file with a `deno test` of its own, as `node --test` does, two at a time: within one process they would share the environment, which libraries change
+ * Runs each test file with a `deno test` of its own, as `node --test` does, `concurrency` at a time: within one process they would share the environment, which libraries change
  * (node-opcua sets OPENSSL_CONF), and one that hangs could not be named. `perFile`: ms that a file may take, default 240,000.
  */
-export async function runDenoTests(deno: string, files: readonly string[], options: { readonly cwd: string; readonly perFile?: number }): Promise<Outcome> {
+export async function runDenoTests(deno: string, files: readonly string[], options: { readonly cwd: string; readonly concurrency: number; readonly perFile?: number }): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), "busbar-deno-"));
   const outcomes: Outcome[] = [];
   let next = 0;
@@ -21,7 +21,7 @@ export async function runDenoTests(deno: string, files: readonly string[], optio
     }
   };
   try {
-    await Promise.all([work(), work()]);
+    await Promise.all(Array.from({ length: options.concurrency }, work));
   } finally {
     await rm(folder, { recursive: true });
   }

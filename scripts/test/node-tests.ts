@@ -13,9 +13,9 @@ type TestRecord = Extract<NodeRecord, { kind: "test" }>;
 const reporter = fileURLToPath(new URL("./node-reporter.ts", import.meta.url));
 const perTest = 240_000;
 
-/** Runs test files with `node --test`, two at a time. `timeout`: ms that they may take together, `perTest`: that one may take, default 240,000. */
-export async function runNodeTests(node: string, files: readonly string[], options: { readonly cwd: string; readonly timeout: number; readonly perTest?: number }): Promise<Outcome> {
-  const args = ["--test", "--test-concurrency=2", `--test-timeout=${options.perTest ?? perTest}`, `--test-reporter=${reporter}`, ...files];
+/** Runs test files with `node --test`, `concurrency` at a time. `timeout`: ms that they may take together, `perTest`: that one may take, default 240,000. */
+export async function runNodeTests(node: string, files: readonly string[], options: { readonly cwd: string; readonly timeout: number; readonly concurrency: number; readonly perTest?: number }): Promise<Outcome> {
+  const args = ["--test", `--test-concurrency=${options.concurrency}`, `--test-timeout=${options.perTest ?? perTest}`, `--test-reporter=${reporter}`, ...files];
   const { code, stdout, stderr } = await runChild(node, args, options);
   const outcome = readRecords(stdout, options.cwd);
   if (outcome.failures.length > 0 || code === 0) return outcome;

@@ -11,4 +11,6 @@ export interface Outcome {
   readonly passed: number;
   readonly failures: readonly Notable[];
   readonly skips: readonly Notable[];
+  /** Those that failed, and passed when their file was run again, alone. */
+  readonly unsteady?: readonly Notable[];
 }

@@ -39,7 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
     for (const area of values.only.length > 0 ? values.only : areas) {
       const file = `test/attacks/${area}.test.ts`;
       const begun = performance.now();
-      const outcome = runtime === "node" ? await runNodeTests(nodeProgram, [file], { cwd: root, timeout: hour, perTest: hour }) : await runDenoTests(denoProgram, [file], { cwd: root, perFile: hour });
+      const outcome = runtime === "node" ? await runNodeTests(nodeProgram, [file], { cwd: root, concurrency: 1, timeout: hour, perTest: hour }) : await runDenoTests(denoProgram, [file], { cwd: root, concurrency: 1, perFile: hour });
       const { cases, succeeded } = attacksOf(file, outcome);
       sums.cases += cases;
       sums.succeeded += succeeded;
