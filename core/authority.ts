@@ -34,6 +34,8 @@ export interface Principal {
    * nothing is known: what is granted to some places only is then not granted, and what is denied in some places is denied.
    */
   readonly via?: Origin | undefined;
+  /** Whose credentials these are, where it goes by an id below that one: what is denied to that id is denied to it, too. */
+  readonly holder?: Pick<Principal, "id" | "groups"> | undefined;
   /** What vouches for this identity, as the Authority names it: a key, a stored secret. When that is taken away, the identity no longer stands. */
   readonly voucher?: string | undefined;
 }
@@ -67,7 +69,7 @@ export interface Authority {
    */
   authenticate(credentials: Credentials, options: Origin & { readonly signal?: AbortSignal }): Promise<Principal>;
   /**
-   * The same principal as this authority sees it now: with the groups that it is in by the config of today, and `via` where that matters. Asked for principals that a listener vouches
+   * The same principal as this authority sees it now: with the roles and groups that it has by the config of today, and `via` where that matters. Asked for principals that a listener vouches
    * for, and for those of live sessions when another authority has taken over. Absent: they stay as they are. Returns the same object when nothing has changed.
    */
   refresh?(principal: Principal, origin: Origin): Principal;

@@ -80,9 +80,13 @@ export class Identities {
     for (const identity of this.all) {
       if (authority.stands(identity.principal)) {
         if (rightsChanged) identity.bus.recheck();
-        if (newAuthority) this.#refresh(identity);
-      } else if (identity === this.#own) return false;
-      else this.detach(identity);
+        const seen = newAuthority ? this.#refresh(identity) : identity;
+        if (rightsChanged) seen.checkWill();
+        continue;
+      }
+      if (!authority.stands({ ...identity.principal, expires: undefined })) identity.voidWill("it is revoked"); // who has only expired is gone like others
+      if (identity === this.#own) return false;
+      this.detach(identity);
     }
     return true;
   }
@@ -101,10 +105,10 @@ export class Identities {
     for (const identity of all) if (this.#services.answers.take(frame, identity)) return;
   }
 
-  /** Another authority may see it in other groups, or want to know where it is. It does not leave in between. */
-  #refresh(known: Identity): void {
+  /** Another authority may see it with other roles, in other groups, or want to know where it is. It does not leave in between. Gives who it is from now on. */
+  #refresh(known: Identity): Identity {
     const principal = this.#asAuthoritySees(known.principal);
-    if (principal === known.principal) return;
+    if (principal === known.principal) return known;
     const { channel } = this.#session;
     const inbox = known.isLike(principal) ? known.inbox : undefined;
     const identity = new Identity(principal, { channel, services: this.#services, heritage: { inbox, will: known.takeWill() } });
@@ -112,6 +116,7 @@ export class Identities {
     else this.#vouched!.set(principal.id, identity);
     this.#services.regrouped(this.#session, known.principal, principal);
     if (inbox === undefined) identity.inbox?.flush();
+    return identity;
   }
 
   #asAuthoritySees(principal: Principal): Principal {
@@ -127,7 +132,9 @@ export class Identities {
     if (!isId(id) || isReservedId(id)) throw new BusbarError("BAD_FRAME", `Cannot speak as ${JSON.stringify(id.slice(0, 80))}: it is no id, or a reserved one`);
     const count = this.#vouched?.size ?? 0;
     if (count >= (limits?.identities ?? 1000)) throw new BusbarError("OVERLOAD", `Cannot speak for another device: ${count} speak through this connection already`);
-    const identity = this.attach(this.#asAuthoritySees({ id, roles: trusted.roles, groups: trusted.groups ?? [], ...(trusted.groups && { ownGroups: trusted.groups }) }));
+    const principal = this.#asAuthoritySees({ id, roles: trusted.roles, groups: trusted.groups ?? [], ...(trusted.groups && { ownGroups: trusted.groups }) });
+    if (!this.#services.authority().stands(principal)) throw new BusbarError("FORBIDDEN", `Cannot speak as ${JSON.stringify(id)}: it is revoked`); // the listener vouches for who it is, not that it may still come
+    const identity = this.attach(principal);
     identity.inbox?.flush();
     return identity;
   }

@@ -67,6 +67,23 @@ export class Identity {
     return user === (own.user ?? false) && groups.join() === own.groups.join();
   }
 
+  /** What it may not say any more is not said for it when it is gone, either. */
+  checkWill(): void {
+    const { will, principal } = this;
+    if (will !== undefined && !this.#services.authority().can(principal, "publish", will.topic)) this.voidWill(`it may not publish on ${JSON.stringify(will.topic)} any more`);
+  }
+
+  /** Takes its last will away for good, and says why. */
+  voidWill(reason: string): void {
+    const will = this.takeWill();
+    if (will === undefined) return;
+    const { kind, remote } = this.#channel.transport;
+    const fields = { transport: kind, remote, id: this.principal.id, reason };
+    this.#services.log.warn("last will is void", fields);
+    this.#services.audit.write("refused", { ...fields, code: "FORBIDDEN", topic: will.topic, will: true });
+    will.discard();
+  }
+
   /** Takes its last will away: whoever calls decides what becomes of it. */
   takeWill(): Will | undefined {
     const { will } = this;

@@ -54,7 +54,7 @@ export class SessionRegistry implements Sessions {
     this.door = new Door(options);
     const { metrics, office } = options;
     this.#notes = new HandoverNotes(office);
-    this.#wills = new Wills({ office, clock: options.clock, log: options.log, grace: options.presenceGrace });
+    this.#wills = new Wills({ office, clock: options.clock, log: options.log, grace: options.presenceGrace, stands: (id) => options.authority().stands({ id, roles: [], groups: [] }) });
     this.#services = {
       office, authority: options.authority, clock: options.clock, log: options.log, commands: options.commands, answers: new CommandAnswers(options), audit: options.audit, signed: options.signed,
       refused: (reason, session) => {

@@ -3,7 +3,7 @@ import type { PrincipalBus } from "../delivery/create-bus.ts";
 import type { PostOffice } from "../delivery/post-office.ts";
 import { createMessage, createMinter, Message, parsePayload, toJsonObject, type Draft, type Envelope, type Qos } from "../envelope.ts";
 import type { Log } from "../log.ts";
-import { willType } from "../topic.ts";
+import { topicOf, willType } from "../topic.ts";
 
 /** What wills work with. */
 export interface WillsOptions {
@@ -12,10 +12,14 @@ export interface WillsOptions {
   readonly log: Log;
   /** Milliseconds after the start in which whoever was connected when the gateway was killed may come back. */
   readonly grace: number;
+  /** Whether somebody of that id may still come: not when it is revoked. */
+  readonly stands: (id: string) => boolean;
 }
 
 /** The last will of one who is connected: it is published, or void, once. */
 export interface Will {
+  /** Where it would be said. */
+  readonly topic: string;
   /** The connection has ended, and not by its own goodbye. */
   publish(): void;
   /** It is void. `done` is called once the journal says so, too, or cannot. */
@@ -77,6 +81,7 @@ export class Wills {
       kept();
     });
     return {
+      topic: topicOf(will.type, will.from ?? id, will.to ?? "server"),
       publish: () => this.#own.delete(name) && this.#publish(name, testament),
       discard: (done) => this.#own.delete(name) && this.#clear(name, done),
     };
@@ -84,16 +89,21 @@ export class Wills {
 
   /** Looks for what a gateway before this one has left. `isConnected`: whether somebody of that id is there already. */
   open(isConnected: (id: string) => boolean): void {
-    const { office, clock, grace } = this.#options;
+    const { office, clock, log, grace, stands } = this.#options;
     office.retained(`${willType}/#`, ({ from, payload }) => {
       if (!this.#own.has(from)) this.#left.set(from, testamentOf(payload));
     });
     for (const [name, { id }] of [...this.#left]) if (isConnected(id)) this.#void(name);
     if (this.#left.size === 0) return;
     this.#cancel = clock.after(grace, () => {
-      for (const [name, testament] of this.#left) {
-        this.#left.delete(name);
-        this.#publish(name, testament);
+      for (const [name, testament] of [...this.#left]) {
+        if (stands(testament.id)) {
+          this.#left.delete(name);
+          this.#publish(name, testament);
+          continue;
+        }
+        log.warn("last will is void", { id: testament.id, reason: "it is revoked" });
+        this.#void(name);
       }
     });
   }

@@ -19,6 +19,8 @@ export interface Certificates {
   find(shown: CertificateNames): Identity;
   /** Whether the rule that let somebody in is still there. */
   counts(voucher: string): boolean;
+  /** What that rule says now of whom it let in; undefined when there is none. */
+  rule(voucher: string): Pick<Identity, "roles" | "groups"> | undefined;
 }
 
 /**
@@ -27,10 +29,11 @@ export interface Certificates {
  */
 export function createCertificates(config: AuthJwtConfig, book?: Pick<EnrolmentBook, "certificate">): Certificates {
   const entries = new Map(Object.entries(config.certificates));
-  const vouchers = new Set(Object.entries(config.certificates).map(([name, { id }]) => voucherOf(name, id)));
-  if (config.certificateId === "cn") vouchers.add(byName);
+  const vouchers = new Map<string, Pick<Identity, "roles" | "groups">>(Object.entries(config.certificates).map(([name, entry]) => [voucherOf(name, entry.id), entry]));
+  if (config.certificateId === "cn") vouchers.set(byName, { roles: config.certificateRoles });
   return {
     counts: (voucher) => vouchers.has(voucher),
+    rule: (voucher) => vouchers.get(voucher),
     find({ names, fingerprint, expires }) {
       const until = expires === undefined ? {} : { expires };
       const enrolled = book?.certificate(fingerprint);

@@ -8,7 +8,7 @@ import type { AuthJwtConfig } from "./config-schema.ts";
 import { createDeviceSecrets } from "./device-secrets.ts";
 import { EnrolmentBook } from "./enrolment-book.ts";
 import { openEnrolmentDesk } from "./enrolment-desk.ts";
-import { createGroups, createIdentities, type Identity } from "./identity.ts";
+import { asConfigSays, createGroups, createIdentities, type Identity } from "./identity.ts";
 import { checkRequest, signToken } from "./issue-token.ts";
 import { openKeyRing } from "./key-ring.ts";
 import { loadMessageKeys } from "./message-keys.ts";
@@ -136,8 +136,8 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
     ...desk,
     ...withoutRevokedRoles(rights, list),
     refresh(principal, origin) {
-      const groups = groupsOf(principal.id, principal.ownGroups);
-      const seen = groups.join() === principal.groups.join() ? principal : Object.freeze({ ...principal, groups });
+      const { voucher } = principal;
+      const seen = asConfigSays(principal, { rule: voucher === undefined ? undefined : (secrets.identity(voucher) ?? byCertificate.rule(voucher)), groupsOf });
       return seen.via === undefined ? rights.placed(seen, origin) : seen;
     },
     stands,
@@ -176,7 +176,7 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
 function narrow(identity: Identity, claimed: string | undefined): Identity {
   if (claimed === undefined || claimed === identity.id) return identity;
   if (!speaksFor(identity.id, claimed)) throw new Refusal("id", `the token is for "${identity.id}", which does not speak for the claimed id`);
-  return { ...identity, id: claimed };
+  return { ...identity, id: claimed, holder: identity.id };
 }
 
 /** Who the peer says it is, for the log: never a token. */

@@ -24,6 +24,8 @@ export interface DeviceSecrets {
   admit(remote: string, id: string): void;
   /** Whether the secret that let somebody in is still the one of its device. */
   counts(voucher: string): boolean;
+  /** What the config says now of whom that secret let in; undefined when it is none of the config's. */
+  identity(voucher: string): Identity | undefined;
 }
 
 const nobodyEnrolled: Pick<EnrolmentBook, "secrets" | "size"> = { secrets: () => [], size: 0 };
@@ -36,7 +38,7 @@ export function createDeviceSecrets(devices: AuthJwtConfig["devices"], clock: Cl
     if (hash === undefined) throw new TypeError(`Cannot use the secret of device "${id}": it is not what hashSecret makes`);
     known.set(id, { hash, identity: { id, roles, groups, voucher: voucherOf(id, secret) } });
   }
-  const vouchers = new Set([...known.values()].map(({ identity }) => identity.voucher));
+  const vouchers = new Map([...known.values()].map(({ identity }) => [identity.voucher, identity]));
   const [first] = known.values();
   const decoy = decoyHash(first?.hash ?? defaultCost);
   const delay = createFailureDelay(clock);
@@ -44,6 +46,7 @@ export function createDeviceSecrets(devices: AuthJwtConfig["devices"], clock: Cl
   return {
     admit: (remote, id) => delay.check(remote, id),
     counts: (voucher) => vouchers.has(voucher),
+    identity: (voucher) => vouchers.get(voucher),
     async check(id, secret, { remote, signal }) {
       if (known.size === 0 && book.size === 0) throw new Refusal("malformed", "there is no JWT, and there are no devices with secrets");
       if (secret.length > longestSecret) throw new Refusal("secret", `a secret of ${secret.length} characters, ${longestSecret} are allowed`);

@@ -11,6 +11,9 @@ export interface Offer extends Enrolment {
   readonly time: number;
 }
 
+/** Certificates of one device that count at once: a further one ends the oldest. */
+const mostCertificates = 10;
+
 /** A certificate that a device was given. */
 export interface IssuedCertificate {
   /** As Node writes it: SHA-256 in hexadecimal pairs. */
@@ -130,7 +133,7 @@ export class EnrolmentBook {
   #renewed({ id, secret, certificate }: { readonly id: string } & Given): void {
     const device = this.#devices.get(id);
     if (device === undefined) throw new TypeError("Cannot read a renewal: its device has not enrolled");
-    this.#keep({ ...device, ...(secret === undefined ? {} : { secret, former: device.former ?? device.secret }), certificates: certificate ? [...device.certificates, certificate] : device.certificates });
+    this.#keep({ ...device, ...(secret === undefined ? {} : { secret, former: device.former ?? device.secret }), certificates: certificate ? [...device.certificates, certificate].slice(-mostCertificates) : device.certificates });
   }
 
   #settled(id: string): void {

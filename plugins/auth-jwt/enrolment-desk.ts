@@ -4,7 +4,7 @@ import { checkCertificateAuthority, signCertificate, type CertifiedKey } from ".
 import { isPrincipalId } from "./config-fields.ts";
 import type { AuthJwtConfig } from "./config-schema.ts";
 import type { EnrolmentBook, Given } from "./enrolment-book.ts";
-import { createFailureDelay } from "./failure-delay.ts";
+import { createFailureDelay, type FailureDelay } from "./failure-delay.ts";
 import { Refusal } from "./refusal.ts";
 import { isGroupName } from "./role-schema.ts";
 import type { RegisterRecord } from "./register.ts";
@@ -53,6 +53,7 @@ export async function openEnrolmentDesk(config: AuthJwtConfig, options: DeskOpti
   const { enrolment } = config;
   const authority = enrolment.ca === undefined ? undefined : await loadAuthority(enrolment.ca, options);
   const delay = createFailureDelay(clock);
+  const renewals = createFailureDelay(clock);
   /** Digests of tokens that are being traded: the second of two who come at once finds them here. */
   const taken = new Set<string>();
   const count = (outcome: string): void => void metrics.counter("busbar_auth_enrolments_total", "One-time tokens made, traded and refused, and credentials renewed", { outcome }).value++;
@@ -125,6 +126,7 @@ export async function openEnrolmentDesk(config: AuthJwtConfig, options: DeskOpti
       const principal = await options.authenticate(credentials, origin);
       const device = book.device(principal.id);
       if (device === undefined || principal.voucher === undefined || !book.counts(principal.voucher)) throw new BusbarError("FORBIDDEN", "Cannot renew: what was shown is no credential of an enrolled device");
+      pace(renewals, device.id);
       const { given, told } = await make(device.id, csr);
       if (!book.counts(principal.voucher) || revoked(device.id)) throw new Refusal("revoked", "the credential has ended meanwhile");
       await keep({ renewed: { id: device.id, ...given } });
@@ -135,6 +137,16 @@ export async function openEnrolmentDesk(config: AuthJwtConfig, options: DeskOpti
       return told;
     },
   };
+}
+
+/** Each renewal is a line of the register, so they are paced like failures: three at once, then with pauses that double. @throws {Refusal} "throttled". */
+function pace(renewals: FailureDelay, id: string): void {
+  try {
+    renewals.check("renewal", id);
+  } catch (cause) {
+    throw new Refusal("throttled", `"${id}" has renewed too often in too short a time`, { cause });
+  }
+  renewals.began("renewal", id);
 }
 
 function checkRequest({ id, roles, groups, ttl }: { readonly id: string; readonly roles: readonly string[]; readonly groups: readonly string[]; readonly ttl: number }, config: AuthJwtConfig): void {

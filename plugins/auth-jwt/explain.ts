@@ -1,5 +1,5 @@
 import { covers, overlaps, type Action, type Decision, type Principal, type Rule } from "@busbar/core";
-import { fill, holds, type CompiledRule } from "./role-rules.ts";
+import { holds, patternsOf, type CompiledRule } from "./role-rules.ts";
 
 /** What is asked. */
 export interface Question {
@@ -16,12 +16,12 @@ export function explain(rules: readonly CompiledRule[], question: Question): Dec
   const { principal, action, topic } = question;
   const mine = rules.filter((rule) => rule.action === action && holds(rule, principal));
   const find = (effect: Rule["effect"], test: (pattern: string, topic: string) => boolean) =>
-    mine.find((rule) => rule.effect === effect && fill(rule.pattern, principal).some((pattern) => test(pattern, topic)));
+    mine.find((rule) => rule.effect === effect && patternsOf(rule, principal).some((pattern) => test(pattern, topic)));
   const denial = find("deny", overlaps);
   const grant = find("grant", covers);
   const near = nearMisses(rules, question);
   if (denial) {
-    const part = fill(denial.pattern, principal).some((pattern) => covers(pattern, topic)) ? "" : ", which it asks for a part of";
+    const part = patternsOf(denial, principal).some((pattern) => covers(pattern, topic)) ? "" : ", which it asks for a part of";
     const known = denial.test === undefined || principal.via !== undefined ? "" : `, as it is not known whether it comes ${denial.where}`;
     return { allowed: false, rule: ruleOf(denial), why: `role "${denial.role}" denies ${denial.pattern}${part}${known}`, near: grant ? [{ rule: ruleOf(grant), why: "grants it, but a denial wins" }, ...near] : near };
   }
@@ -40,7 +40,7 @@ function nearMisses(rules: readonly CompiledRule[], question: Question): Decisio
 
 /** Why a rule that could have decided did not; undefined when it decided, or has nothing to do with it. */
 function nearMiss(rule: CompiledRule, { principal, action, topic }: Question): string | undefined {
-  const patterns = fill(rule.pattern, principal);
+  const patterns = patternsOf(rule, principal);
   const fits = patterns.some((pattern) => (rule.effect === "grant" ? covers : overlaps)(pattern, topic));
   if (fits && rule.action !== action) return rule.effect === "grant" ? `grants ${rule.action}, not ${action}` : undefined;
   if (rule.action !== action) return undefined;

@@ -12,9 +12,9 @@ function identities(config: unknown) {
   return { of: createIdentities(v.parse(configSchema, config), log), lines };
 }
 
-test("createIdentities() keeps the roles that exist and logs the others", () => {
+test("createIdentities() keeps each role once and logs those that the config does not know", () => {
   const { of, lines } = identities({ roles: { device: {} } });
-  assert.deepEqual(of({ id: "lamp", roles: ["device", "root", "constructor", "device"] }).roles, ["device"]);
+  assert.deepEqual(of({ id: "lamp", roles: ["device", "root", "constructor", "device"] }).roles, ["device", "root", "constructor"]);
   assert.deepEqual(lines.map(({ level, message, fields }) => [level, message, fields]), [["warn", "Unknown roles grant nothing", { id: "lamp", roles: ["root", "constructor"] }]]);
 });
 

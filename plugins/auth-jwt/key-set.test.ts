@@ -188,15 +188,20 @@ test("a server that is gone leaves the keys as they were for `keep`, and no long
 });
 
 test("a server that is not there at the start does not keep the gateway from starting, and is believed when it comes", async (t) => {
-  const server = await startKeyServer({ status: 503 });
+  const server = await startKeyServer({ keys: [jwk(ed.publicKey)] });
   t.after(() => server.close());
+  const before = await watched(t, server, { url: server.url });
+  const { voucher = "" } = await before.check(before.token({ alg: "EdDSA" }, edSigned(ed.privateKey)));
+  server.answer({ status: 503 });
   const { check, token, set, clock } = await watched(t, server, { url: server.url });
-  assert.equal(set.counts(`jwks ${server.url} abc`), true, "nobody knows yet");
+  assert.equal(set.counts(voucher), true, "nobody knows yet");
+  const bounded = await watched(t, server, { url: server.url, roles: ["device"] });
+  assert.equal(bounded.set.counts(voucher), undefined, "another trust is another set");
   await assert.rejects(check(token({ alg: "EdDSA" }, edSigned(ed.privateKey))), { reason: "algorithm" });
   server.answer({ keys: [jwk(ed.publicKey)] });
   await clock.advance(30_000);
   await until("the key is there", () => check(token({ alg: "EdDSA" }, edSigned(ed.privateKey))).then(() => true, () => false));
-  assert.equal(set.counts(`jwks ${server.url} abc`), false);
+  assert.deepEqual([set.counts(voucher), set.counts(`${voucher}x`)], [true, false]);
 });
 
 test("a set from a file is read at the start and when it changes, and must be there", async (t) => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { BusbarError, type Clock, type Log, type Metrics } from "@busbar/core";
 import type { KeySetConfig } from "./key-config.ts";
 import { readKeySet } from "./key-set-document.ts";
@@ -46,7 +47,9 @@ export interface KeySetOptions {
  */
 export async function openKeySet(config: KeySetConfig, { clock, log, metrics, path, changed }: KeySetOptions): Promise<KeySet> {
   const place = config.url ?? config.file ?? "";
-  const name = `jwks ${place}`;
+  const { roles, within, issuer, audience } = config;
+  const trust = createHash("sha256").update(JSON.stringify([roles ?? null, within ?? null, issuer ?? null, audience])).digest("base64url").slice(0, 11);
+  const name = `jwks ${place} ${trust}`; // who came in while its keys were believed more, or less, comes again
   const source = config.url === undefined ? fileSource(path(place), config.limit) : urlSource(config.url, config, clock);
   const failures = metrics.counter("busbar_auth_key_set_failures_total", "Key sets that could not be fetched or read");
   const closed = new AbortController();

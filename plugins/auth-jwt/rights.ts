@@ -1,7 +1,7 @@
 import { covers, overlaps, type Action, type Decision, type Origin, type Principal } from "@busbar/core";
 import type { AuthJwtConfig } from "./config-schema.ts";
 import { explain } from "./explain.ts";
-import { compileRole, fill, holds, type CompiledRule } from "./role-rules.ts";
+import { compileRole, holds, patternsOf, type CompiledRule } from "./role-rules.ts";
 
 /** What the roles of a config let somebody do. */
 export interface Rights {
@@ -33,7 +33,7 @@ export function createRights(roles: AuthJwtConfig["roles"]): Rights {
   const writeOut = (principal: Principal): WrittenOut => {
     const held = rules(principal).filter((rule) => holds(rule, principal));
     const patterns = (effect: CompiledRule["effect"], action: Action): string[] => [
-      ...new Set(held.filter((rule) => rule.effect === effect && rule.action === action).flatMap(({ pattern }) => fill(pattern, principal))),
+      ...new Set(held.filter((rule) => rule.effect === effect && rule.action === action).flatMap((rule) => patternsOf(rule, principal))),
     ];
     return {
       granted: { publish: patterns("grant", "publish"), subscribe: patterns("grant", "subscribe") },

@@ -28,6 +28,12 @@ export function holds({ test, effect }: CompiledRule, { via }: Principal): boole
   return test === undefined || (via === undefined ? effect === "deny" : test(via));
 }
 
+/** The patterns of a rule for somebody: of a denial also those for whose credentials he shows, as a narrower id must not escape it. */
+export function patternsOf({ pattern, effect }: Pick<CompiledRule, "pattern" | "effect">, principal: Principal): readonly string[] {
+  const own = fill(pattern, principal);
+  return effect === "deny" && principal.holder !== undefined ? [...new Set([...own, ...fill(pattern, principal.holder)])] : own;
+}
+
 /**
  * Writes a role's pattern out for one holder: one pattern, or with `{group}` one for each of its groups. An id or group with a wildcard in it would widen the right, so there is none for it.
  */

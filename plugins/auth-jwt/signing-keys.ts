@@ -51,19 +51,20 @@ export async function loadKey(entry: AuthJwtConfig["keys"][number], options: { r
   const where = `keys[${options.at}]`;
   if (entry.algorithm === "HS256") {
     const secret = entry.secretFile === undefined ? Buffer.from(entry.secret ?? "", "utf8") : await readSecretFile(options.path(entry.secretFile));
-    return { algorithm, kid, roles, within, key: pinSecret(secret, where), voucher: voucherOf(secret) };
+    return { algorithm, kid, roles, within, key: pinSecret(secret, where), voucher: voucherOf(secret, entry) };
   }
   const pem = entry.publicKeyFile === undefined ? (entry.publicKey ?? "") : await readKeyText(options.path(entry.publicKeyFile));
   const key = pinPublicKey(pem, entry.algorithm, where);
-  const voucher = voucherOf(key.export({ type: "spki", format: "der" }));
+  const voucher = voucherOf(key.export({ type: "spki", format: "der" }), entry);
   if (entry.algorithm !== "EdDSA") return { algorithm, kid, roles, within, key, voucher };
   const { importSPKI } = await import("jose"); // jsonwebtoken knows no EdDSA; loaded only where it is needed, as it takes some 10 MB
   return { algorithm, kid, roles, within, key: await importSPKI(key.export({ type: "spki", format: "pem" }).toString(), "EdDSA"), voucher };
 }
 
-/** The text that names a key of the config: a key that is taken out ends the sessions of its tokens, whatever its place or kid was. */
-function voucherOf(material: Uint8Array): string {
-  return `key ${createHash("sha256").update("busbar key\0").update(material).digest("base64url")}`;
+/** The text that names a key of the config and what it is believed: a key that is taken out, or believed less or more, ends the sessions of its tokens, whatever its place or kid was. */
+function voucherOf(material: Uint8Array, { roles, within }: KeyTrust = {}): string {
+  const trust = roles === undefined && within === undefined ? "" : JSON.stringify([roles ?? null, within ?? null]);
+  return `key ${createHash("sha256").update("busbar key\0").update(material).update(trust).digest("base64url")}`;
 }
 
 function pinSecret(secret: Uint8Array, where: string): KeyObject {
