@@ -7,8 +7,8 @@ import { formatRequest } from "./target/http-request.ts";
 import type { RawSocket } from "./target/raw-socket.ts";
 import { openRawWebSocket } from "./target/raw-web-socket.ts";
 
-/** Connections that are slow at once. */
-const many = longForm ? 1000 : 100;
+/** Connections that are slow at once, to each listener. */
+const many = longForm ? 1000 : 50;
 const id = "device-1";
 
 /** Writes a piece every 200 ms until the gateway ends the connection. */
@@ -55,7 +55,7 @@ attackSuite("slow clients", (attack) => {
   attack("requests without end over one connection, whose answers are never read: answered in turn, and cut off", async (target) => {
     const socket = await target.raw("http");
     socket.socket.pause();
-    const requests = formatRequest(target.port("http"), { path: "/openapi.json", headers: { connection: "keep-alive" } }).repeat(2000);
+    const requests = formatRequest(target.port("http"), { path: "/openapi.json", headers: { connection: "keep-alive" } }).repeat(300);
     socket.write(requests);
     await assertAnswers(target);
   });
@@ -94,22 +94,18 @@ attackSuite("slow clients", (attack) => {
     }
   });
 
-  for (const listener of ["tcp", "iot", "users", "line"] as const) {
-    attack(`protobuf frames that come byte by byte, on the listener "${listener}": a frame that has begun has its time`, async (target) => {
-      const sockets = await open(target, listener);
-      for (const socket of sockets) socket.write(Uint8Array.of(0xff, 0x7f));
-      await assertAnswers(target);
-      await Promise.all(sockets.map((socket) => drip(socket, () => Uint8Array.of(0x0a))));
-    });
-  }
+  attack("protobuf frames that come byte by byte, on every TCP listener: a frame that has begun has its time", async (target) => {
+    const sockets = (await Promise.all((["tcp", "iot", "users", "line"] as const).map((listener) => open(target, listener)))).flat();
+    for (const socket of sockets) socket.write(Uint8Array.of(0xff, 0x7f));
+    await assertAnswers(target);
+    await Promise.all(sockets.map((socket) => drip(socket, () => Uint8Array.of(0x0a))));
+  });
 
-  for (const listener of ["tcp", "iot", "users"] as const) {
-    attack(`connections that never show who they are, on the listener "${listener}": closed in time`, async (target) => {
-      const sockets = await open(target, listener);
-      await assertAnswers(target);
-      await Promise.all(sockets.map((socket) => socket.ended()));
-    });
-  }
+  attack("connections that never show who they are, on every TCP listener that asks: closed in time", async (target) => {
+    const sockets = (await Promise.all((["tcp", "iot", "users"] as const).map((listener) => open(target, listener)))).flat();
+    await assertAnswers(target);
+    await Promise.all(sockets.map((socket) => socket.ended()));
+  });
 
   attack("a frame that begins after the login and never ends, over TCP: a frame that has begun has its time", async (target) => {
     const peer = await target.login("tcp", target.token(id), id);
@@ -130,7 +126,7 @@ attackSuite("slow clients", (attack) => {
 }, {
   plugins: {
     http: { timeouts: { headers: "2s", request: "3s" } },
-    websocket: { authTimeout: "2s", ping: "500ms", idleTimeout: "2s" },
+    websocket: { authTimeout: "2s", ping: "2s", idleTimeout: "12s" }, // bystanders on a busy machine have to answer in time
     tcp: { frameTimeout: "2s", authTimeout: "2s" },
     iot: { frameTimeout: "2s", authTimeout: "2s" },
     users: { frameTimeout: "2s", authTimeout: "2s" },

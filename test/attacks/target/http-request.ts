@@ -41,7 +41,7 @@ export function formatRequest(port: number, { method, path, token, headers = {},
     connection: "close",
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     ...(text === undefined ? {} : { "content-type": "application/json", "content-length": String(text.length) }),
-    ...headers,
+    ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])), // in the place of those above, never besides
   };
   return `${method ?? (text === undefined ? "GET" : "POST")} ${path} HTTP/1.1\r\n${Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${text ?? ""}`;
 }
