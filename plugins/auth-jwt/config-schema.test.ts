@@ -17,6 +17,7 @@ test("configSchema fills in defaults under which nobody but the key file's holde
     keyFile: "data/signing.key",
     jwks: [],
     enrolment: { roles: ["device"], ttl: 3_600_000, certificateDays: 365 },
+    guessing: { free: 3, firstPause: 500, longestPause: 30_000, memory: 900_000, answerDelay: 3000 },
     registerFile: "data/identities.jsonl",
     keys: [],
     roles: {},

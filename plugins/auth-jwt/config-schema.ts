@@ -2,6 +2,7 @@ import { duration, integer, topicPattern } from "@busbar/core";
 import * as v from "valibot";
 import { filePath, principalId, roleName } from "./config-fields.ts";
 import { enrolmentConfig } from "./enrolment-config.ts";
+import { guessingConfig } from "./guessing-config.ts";
 import { keysConfig, keySetsConfig } from "./key-config.ts";
 import { messageKeysField } from "./message-keys.ts";
 import { registerFileConfig } from "./register-config.ts";
@@ -76,6 +77,7 @@ export const configSchema = v.strictObject({
   ),
   revocationsFile: v.optional(filePath("A file with more of the same, one a line; a line that begins with # is a comment. It must exist; changes take effect within `revocationsInterval`. Up to 100,000 lines, 16 MiB.")),
   revocationsInterval: v.pipe(v.optional(duration(1000, 25_000), 5000), v.description("How often revocationsFile is looked at. 1 s to 25 s.")),
+  guessing: guessingConfig,
   registerFile: registerFileConfig,
   enrolment: enrolmentConfig,
   clockTolerance: v.pipe(v.optional(duration(0, 300_000), 5000), v.description("How far ahead the clock of whoever signs may run (nbf). Up to 5 min.")),

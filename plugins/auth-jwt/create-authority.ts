@@ -8,6 +8,7 @@ import type { AuthJwtConfig } from "./config-schema.ts";
 import { createDeviceSecrets } from "./device-secrets.ts";
 import { EnrolmentBook } from "./enrolment-book.ts";
 import { openEnrolmentDesk } from "./enrolment-desk.ts";
+import { createFailureDelay } from "./failure-delay.ts";
 import { asConfigSays, createGroups, createIdentities, type Identity } from "./identity.ts";
 import { checkRequest, signToken } from "./issue-token.ts";
 import { openKeyRing } from "./key-ring.ts";
@@ -70,7 +71,8 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
   const messageKeys = await loadMessageKeys(config.messageKeys, { path, revoked: (id) => revocations.has({ id, roles: [], groups: [] }) });
   const principalOf = createIdentities(config, log);
   const byCertificate = createCertificates(config, book);
-  const secrets = createDeviceSecrets(config.devices, clock, book);
+  const delay = createFailureDelay(clock, config.guessing);
+  const secrets = createDeviceSecrets(config.devices, clock, { book, delay });
   const cache = new BoundedMap<Principal>(config.cacheSize);
   const hits = metrics.counter("busbar_auth_cache_hits_total", "Logins answered without checking the credentials anew");
   const counts = (voucher: string | undefined): boolean => voucher === undefined || ring.counts(voucher) || secrets.counts(voucher) || byCertificate.counts(voucher) || book.counts(voucher);
@@ -121,11 +123,12 @@ export async function createAuthority(config: AuthJwtConfig, options: AuthorityO
       if (error instanceof Refusal) {
         metrics.counter("busbar_auth_failures_total", "Logins that were refused", { reason: error.reason }).value++;
         log.warn("Refused a login", { remote, id: claimOf(credentials), reason: error.reason, state: error.message });
+        await delay.refused(remote, error.reason, signal);
       }
       throw error;
     }
   };
-  const desk = await openEnrolmentDesk(config, { book, clock, log, metrics, audit, path, keep, changed, authenticate, revoked: (id) => revoked({ id, roles: [], groups: [] }) }).catch((error: unknown) => {
+  const desk = await openEnrolmentDesk(config, { book, delay, clock, log, metrics, audit, path, keep, changed, authenticate, revoked: (id) => revoked({ id, roles: [], groups: [] }) }).catch((error: unknown) => {
     revocations.close();
     ring.close();
     throw error;

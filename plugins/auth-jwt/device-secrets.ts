@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Clock } from "@busbar/core";
 import type { AuthJwtConfig } from "./config-schema.ts";
 import type { EnrolmentBook } from "./enrolment-book.ts";
-import { createFailureDelay } from "./failure-delay.ts";
+import { createFailureDelay, type FailureDelay } from "./failure-delay.ts";
 import type { Identity } from "./identity.ts";
 import { Refusal } from "./refusal.ts";
 import { checkSecret, decoyHash, defaultCost, parseSecretHash, type SecretHash } from "./secret-hash.ts";
@@ -31,7 +31,7 @@ export interface DeviceSecrets {
 const nobodyEnrolled: Pick<EnrolmentBook, "secrets" | "size"> = { secrets: () => [], size: 0 };
 
 /** Makes the checker for the config's devices, and for those that have enrolled. */
-export function createDeviceSecrets(devices: AuthJwtConfig["devices"], clock: Clock, book: Pick<EnrolmentBook, "secrets" | "size"> = nobodyEnrolled): DeviceSecrets {
+export function createDeviceSecrets(devices: AuthJwtConfig["devices"], clock: Clock, { book = nobodyEnrolled, delay = createFailureDelay(clock) }: { readonly book?: Pick<EnrolmentBook, "secrets" | "size">; readonly delay?: FailureDelay } = {}): DeviceSecrets {
   const known = new Map<string, { readonly hash: SecretHash; readonly identity: Identity }>();
   for (const [id, { secret, roles, groups }] of Object.entries(devices)) {
     const hash = parseSecretHash(secret);
@@ -41,7 +41,6 @@ export function createDeviceSecrets(devices: AuthJwtConfig["devices"], clock: Cl
   const vouchers = new Map([...known.values()].map(({ identity }) => [identity.voucher, identity]));
   const [first] = known.values();
   const decoy = decoyHash(first?.hash ?? defaultCost);
-  const delay = createFailureDelay(clock);
   const work = createWorkLine(line);
   return {
     admit: (remote, id) => delay.check(remote, id),

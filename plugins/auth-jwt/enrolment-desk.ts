@@ -22,6 +22,8 @@ const longestLife = 2_592_000;
 /** What the desk works with. */
 export interface DeskOptions {
   readonly book: EnrolmentBook;
+  /** Shared with those who log in. */
+  readonly delay: FailureDelay;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -49,10 +51,9 @@ export interface EnrolmentDesk {
  * @throws {BusbarError} CONFIG or IO when that cannot be used.
  */
 export async function openEnrolmentDesk(config: AuthJwtConfig, options: DeskOptions): Promise<EnrolmentDesk> {
-  const { book, clock, log, metrics, audit, keep, revoked, changed } = options;
+  const { book, clock, log, metrics, audit, keep, revoked, changed, delay } = options;
   const { enrolment } = config;
   const authority = enrolment.ca === undefined ? undefined : await loadAuthority(enrolment.ca, options);
-  const delay = createFailureDelay(clock);
   const renewals = createFailureDelay(clock);
   /** Digests of tokens that are being traded: the second of two who come at once finds them here. */
   const taken = new Set<string>();
@@ -73,11 +74,12 @@ export async function openEnrolmentDesk(config: AuthJwtConfig, options: DeskOpti
     return { given: { certificate: { fingerprint: parsed.fingerprint256, expires } }, told: { id, certificate, authority: authority.certificate, expires } };
   };
 
-  const refuse = (origin: Origin, why: string): never => {
+  const refuse = async (origin: Origin, why: string): Promise<never> => {
     delay.began(origin.remote, "enrolment");
     count("refused");
     log.warn("Refused an enrolment", { remote: origin.remote, transport: origin.transport, reason: why });
     audit?.write("enrolment-refused", { remote: origin.remote, transport: origin.transport, reason: why });
+    await delay.refused(origin.remote, "enrolment");
     throw new Refusal("enrolment", "the enrolment token is not valid");
   };
 

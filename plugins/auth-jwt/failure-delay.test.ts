@@ -61,3 +61,67 @@ test("FailureDelay forgets after a quarter of an hour", async () => {
   for (let at = 0; at < 2; at++) delay.began("192.0.2.1", "lamp");
   delay.check("192.0.2.1", "lamp");
 });
+
+const spray = async (delay: ReturnType<typeof createFailureDelay>, clock: ReturnType<typeof fakeClock>, from: string, times: number): Promise<void> => {
+  for (let at = 0; at < times; at++) {
+    const answered = delay.refused(from, at % 2 === 0 ? "secret" : "signature");
+    await clock.advance(3000);
+    await answered;
+  }
+};
+
+test("FailureDelay slows down who tries one secret at many ids, or any other credentials, from one address", async () => {
+  const clock = fakeClock();
+  const delay = createFailureDelay(clock);
+  await spray(delay, clock, "192.0.2.1", 30);
+  assert.throws(() => delay.check("192.0.2.1", "never-tried"), throttled);
+  delay.check("192.0.2.2", "never-tried");
+  await clock.advance(30_000);
+  delay.check("192.0.2.1", "never-tried");
+});
+
+test("FailureDelay lets a device in that was right from there before, whoever guesses beside it; its own pauses stay", async () => {
+  const clock = fakeClock();
+  const delay = createFailureDelay(clock);
+  delay.succeeded("192.0.2.1", "lamp");
+  await spray(delay, clock, "192.0.2.1", 30);
+  delay.check("192.0.2.1", "lamp");
+  delay.succeeded("192.0.2.1", "lamp");
+  assert.throws(() => delay.check("192.0.2.1", "fan"), throttled, "a success resets nobody else's failures");
+  for (let at = 0; at < 3; at++) delay.began("192.0.2.1", "lamp");
+  assert.throws(() => delay.check("192.0.2.1", "lamp"), throttled);
+});
+
+test("FailureDelay answers refusals later and later, up to 3 s, and at once when the peer has left", async () => {
+  const clock = fakeClock();
+  const delay = createFailureDelay(clock);
+  const lateness: number[] = [];
+  for (let at = 0; at < 25; at++) {
+    const began = clock.now();
+    const answered = delay.refused("192.0.2.1", "signature");
+    let done = false;
+    void answered.then(() => (done = true));
+    await Promise.resolve();
+    while (!done) await clock.advance(100);
+    lateness.push(clock.now() - began);
+  }
+  assert.deepEqual(lateness.slice(0, 19), Array(19).fill(0));
+  assert.deepEqual(lateness.slice(19), [500, 1000, 2000, 3000, 3000, 3000]);
+  const leaves = new AbortController();
+  const answered = delay.refused("192.0.2.1", "signature", leaves.signal);
+  leaves.abort();
+  await answered;
+  assert.equal(clock.timers, 0);
+});
+
+test("FailureDelay counts neither what honest devices are refused for, nor this machine unless the config says so", async () => {
+  const clock = fakeClock();
+  const delay = createFailureDelay(clock);
+  for (let at = 0; at < 100; at++) {
+    await delay.refused("192.0.2.1", "expired");
+    await delay.refused("192.0.2.1", "revoked");
+    await delay.refused("127.0.0.1", "secret");
+  }
+  delay.check("192.0.2.1", "lamp");
+  delay.check("127.0.0.1", "lamp");
+});

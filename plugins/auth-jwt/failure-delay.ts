@@ -1,60 +1,92 @@
-import { isIPv6 } from "node:net";
-import type { Clock } from "@busbar/core";
+import { addressBlock, isLoopback, type Clock } from "@busbar/core";
 import { BoundedMap } from "./bounded-map.ts";
-import { Refusal } from "./refusal.ts";
+import { usualGuessing, type GuessingConfig } from "./guessing-config.ts";
+import { Refusal, type RefusalReason } from "./refusal.ts";
 
-/** Attempts that cost no pause, then the first pause and the longest one, and how long a failure is remembered, in ms. */
-const free = 3;
-const firstPause = 500;
-const longestPause = 30_000;
-const memory = 15 * 60_000;
-/** Pairs of address and id that are remembered. Evicting one takes as many other checks, each some 40 ms. */
+/** Pairs of address and id, and addresses, that are remembered. Evicting one takes as many other failures. */
 const remembered = 10_000;
+/** Failures of one other machine that cost no pause, where the config does not say. */
+const usualAddressFree = 20;
+/** Refusals that wait to be answered: beyond that they are answered at once. */
+const mostWaiting = 1000;
 
-/** Slows down whoever guesses a device's secret: from one address at one id, pauses that double after the third failure. */
+/** What somebody is refused for who guesses. The rest is what honest devices are refused for again and again: they must not slow down their neighbours. */
+const guesses: ReadonlySet<RefusalReason> = new Set<RefusalReason>(["malformed", "algorithm", "signature", "id", "secret", "enrolment"]);
+
+interface Failures {
+  readonly count: number;
+  readonly last: number;
+  readonly until: number;
+}
+
+/**
+ * Slows down whoever guesses, over all transports together: at one id from one address, and at whatever from one address, by pauses that double. What can be guessed, secrets and one-time tokens, is not even
+ * looked at during a pause; a device that got its secret right from there before is, so that nobody behind the same address can lock it out. Tokens with a signature cannot be guessed: they are always looked
+ * at, and a right one is let in at once, but a refusal is answered late.
+ */
 export interface FailureDelay {
-  /** @throws {Refusal} "throttled" while the pause of this address and id is not over. */
+  /** @throws {Refusal} "throttled" while the pause of this address and id, or of the address, is not over. */
   check(remote: string, id: string): void;
-  /** An attempt begins: it counts as failed until `succeeded`, so that guesses sent at once do not all slip through. */
+  /** An attempt begins: it counts as failed for its id until `succeeded`, so that guesses sent at once do not all slip through. */
   began(remote: string, id: string): void;
-  /** The attempt was right: all is forgotten. */
+  /** The attempt was right: what failed at this id from there is forgotten, what failed at others is not. */
   succeeded(remote: string, id: string): void;
+  /** Somebody there was refused for that reason. Resolves when it is to be answered. */
+  refused(remote: string, reason: RefusalReason, signal?: AbortSignal): Promise<void>;
 }
 
 /** Makes the table of recent failures. */
-export function createFailureDelay(clock: Clock): FailureDelay {
-  const failures = new BoundedMap<{ readonly count: number; readonly last: number; readonly until: number }>(remembered);
-  const key = (remote: string, id: string): string => `${addressOf(remote)} ${id}`;
+export function createFailureDelay(clock: Clock, settings: GuessingConfig = usualGuessing): FailureDelay {
+  const { free, addressFree, firstPause, longestPause, memory, answerDelay } = settings;
+  const pairs = new BoundedMap<Failures>(remembered);
+  const addresses = new BoundedMap<Failures>(remembered);
+  /** Pairs that were right before. */
+  const known = new BoundedMap<true>(remembered);
+  let waiting = 0;
+  const key = (remote: string, id: string): string => `${addressBlock(remote)} ${id}`;
+  const one = (before: Failures | undefined, unpunished: number): Failures => {
+    const now = clock.now();
+    const count = before === undefined || now - before.last > memory ? 1 : before.count + 1;
+    const pause = count < unpunished ? 0 : Math.min(longestPause, firstPause * 2 ** Math.min(20, count - unpunished));
+    return { count, last: now, until: now + pause };
+  };
+  const left = (failures: Failures | undefined): number => (failures === undefined ? 0 : failures.until - clock.now());
+  const throttle = (failures: Failures | undefined, where: string): void => {
+    const wait = left(failures);
+    if (wait > 0) throw new Refusal("throttled", `${failures!.count} attempts ${where}failed, the next one may come in ${wait} ms`);
+  };
   return {
     check(remote, id) {
-      const entry = failures.get(key(remote, id));
-      const wait = entry === undefined ? 0 : entry.until - clock.now();
-      if (wait > 0) throw new Refusal("throttled", `${entry!.count} attempts failed, the next one may come in ${wait} ms`);
+      const pair = key(remote, id);
+      throttle(pairs.get(pair), "");
+      if (known.get(pair) === undefined) throttle(addresses.get(addressBlock(remote)), "from this address ");
     },
     began(remote, id) {
-      const now = clock.now();
-      const before = failures.get(key(remote, id));
-      const count = before === undefined || now - before.last > memory ? 1 : before.count + 1;
-      const pause = count < free ? 0 : Math.min(longestPause, firstPause * 2 ** Math.min(20, count - free));
-      failures.set(key(remote, id), { count, last: now, until: now + pause });
+      const pair = key(remote, id);
+      pairs.set(pair, one(pairs.get(pair), free));
     },
     succeeded(remote, id) {
-      failures.delete(key(remote, id));
+      const pair = key(remote, id);
+      pairs.delete(pair);
+      known.set(pair, true);
+    },
+    async refused(remote, reason, signal) {
+      const address = addressBlock(remote);
+      if (addressFree === undefined && isLoopback(address)) return;
+      if (guesses.has(reason)) addresses.set(address, one(addresses.get(address), addressFree ?? usualAddressFree));
+      const late = Math.min(answerDelay, left(addresses.get(address)));
+      if (late <= 0 || waiting >= mostWaiting || signal?.aborted) return;
+      waiting++;
+      await new Promise<void>((resolve) => {
+        const over = (): void => {
+          cancel();
+          signal?.removeEventListener("abort", over);
+          waiting--;
+          resolve();
+        };
+        const cancel = clock.after(late, over);
+        signal?.addEventListener("abort", over);
+      });
     },
   };
-}
-
-/** The address without the port; of IPv6 the first 64 bits, since one machine may use all addresses of its network. */
-function addressOf(remote: string): string {
-  const [, ipv4] = /((?:\d{1,3}\.){3}\d{1,3})(?::\d+)?$/.exec(remote) ?? []; // also of `::ffff:192.0.2.1`
-  if (ipv4 !== undefined) return ipv4;
-  const address = (/^\[([^\]]+)\](?::\d+)?$/.exec(remote)?.[1] ?? remote).split("%", 1)[0]!;
-  if (!isIPv6(address)) return remote;
-  const [head = "", tail] = address.split("::");
-  const first = head === "" ? [] : head.split(":");
-  if (tail !== undefined) {
-    const last = tail === "" ? [] : tail.split(":");
-    first.push(...Array<string>(Math.max(0, 8 - first.length - last.length)).fill("0"), ...last);
-  }
-  return first.slice(0, 4).map((part) => Number.parseInt(part, 16).toString(16)).join(":");
 }
