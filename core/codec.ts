@@ -1,6 +1,19 @@
 import type { Slab } from "./codec/slab.ts";
-import type { Message } from "./envelope.ts";
-import type { Frame } from "./frame.ts";
+import type { Message, Qos } from "./envelope.ts";
+import type { ErrorFrame, Frame } from "./frame.ts";
+import type { CloseCode } from "./session/transport.ts";
+
+/** On which terms a message is delivered: the subscription that brings it. */
+export interface DeliveryTerms {
+  /** Its filter. */
+  readonly topic: string;
+  /** The most that it asked for. */
+  readonly qos: Qos;
+  /** Deliver as binary frames. */
+  readonly binary?: boolean | undefined;
+  /** Whether it is a retained value that is handed over as the subscription begins (MQTT 3.1.1 §3.3.1.3). Default false. */
+  readonly kept?: boolean | undefined;
+}
 
 /**
  * Bytes to frames and back, for one connection: a codec may remember what it saw there (a device id, interned strings). Pure and synchronous:
@@ -20,8 +33,14 @@ export interface Codec {
   identity?(message: Message): string;
   /** One frame for the peer, without the transport's framing; undefined when this protocol has no word for it. Envelopes go through `encodeMessage`. */
   encode(frame: Exclude<Frame, Message>): Uint8Array | undefined;
-  /** An envelope for the peer, without the transport's framing; undefined when this protocol cannot say it (a status to a device that only takes commands). */
-  encodeMessage(message: Message, offset: number | undefined): Uint8Array | undefined;
+  /** An envelope for the peer, without the transport's framing; undefined when this protocol cannot say it (a status to a device that only takes commands). `terms`: the subscription that brings it; absent for a command that comes without one. */
+  encodeMessage(message: Message, offset: number | undefined, terms?: DeliveryTerms): Uint8Array | undefined;
+  /** Whether the protocol can say this error only by ending the connection, as one that has no word for no. Default: never. */
+  isFatal?(error: ErrorFrame): boolean;
+  /** The last words to the peer before the connection ends from our side. Default: none. */
+  farewell?(code: CloseCode): Uint8Array | undefined;
+  /** Milliseconds in which the peer has promised to say something; after that it is gone (MQTT 3.1.1 §3.1.2.10). 0 = it promised nothing. Default 0. */
+  readonly silence?: number;
 }
 
 /** Makes a codec for each connection. */

@@ -5,12 +5,12 @@ import type { ErrorCode } from "./errors.ts";
 /**
  * What a session says and hears, whatever the encoding (WIRE §2). An envelope travels as the Message itself: `kind` "message".
  * Client to server: auth, message, batch, subscribe, unsubscribe, ack, ping, pong, disconnect. Server to client: auth_response, message,
- * subscribed, unsubscribed, ack, error, ping, pong.
+ * subscribed, unsubscribed, ack, error, ping, pong. A codec itself says `reply`: bytes that its protocol answers with, in turn with everything else.
  */
 export type Frame =
   | Message
   | AuthFrame
-  | { readonly kind: "auth_response"; readonly status: "success"; readonly timestamp: number }
+  | { readonly kind: "auth_response"; readonly status: "success"; readonly timestamp: number; readonly id?: string | undefined }
   | { readonly kind: "batch"; readonly messages: readonly Message[] }
   | SubscribeFrame
   | { readonly kind: "subscribed"; readonly topic: string; readonly ref?: string | undefined; readonly offset?: number | undefined; readonly epoch?: string | undefined }
@@ -20,13 +20,17 @@ export type Frame =
   | ErrorFrame
   | { readonly kind: "ping" }
   | { readonly kind: "pong" }
-  | { readonly kind: "disconnect" };
+  | { readonly kind: "disconnect" }
+  | { readonly kind: "reply"; readonly bytes: Uint8Array };
 
 /** A peer says who it is. */
 export interface AuthFrame {
   readonly kind: "auth";
   readonly deviceId: string;
+  /** Empty where the connection has shown credentials (`SessionOptions.greets`): then these count. */
   readonly token: string;
+  /** The peer's own name for this connection: a newer one of the same principal and name takes its place, also of a user (MQTT 3.1.1 §3.1.4). */
+  readonly client?: string | undefined;
   /** Its last will: published when the connection ends without a goodbye. At qos 1 and 2, too, it may lack a msgid. */
   readonly will?: Message | undefined;
 }

@@ -152,6 +152,8 @@ function fail(field: string, wanted: string): never {
 
 function toJson(frame: Exclude<Frame, Message>): Json {
   if (frame.kind === "batch") throw new TypeError("Cannot encode a batch: encode its messages");
+  if (frame.kind === "reply") throw new TypeError("Cannot encode a reply: its bytes are encoded");
+  if (frame.kind === "auth_response") return { type: frame.kind, status: frame.status, timestamp: frame.timestamp };
   const { kind, ...fields } = frame;
   if (frame.kind === "auth" && frame.will) return { type: kind, ...fields, will: Object.fromEntries(Object.entries(toJsonObject(frame.will)).filter(([, value]) => value !== "" && value !== 0)) };
   if (frame.kind === "ack" && frame.payload !== undefined) return { type: kind, ...fields, payload: JSON.parse(formatPayload(frame.payload)) };

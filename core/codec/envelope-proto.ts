@@ -131,6 +131,8 @@ function toProto(frame: Exclude<Frame, Message>) {
       return create(FrameSchema, { frame: { case: "authResponse", value: { status: frame.status, timestamp: BigInt(frame.timestamp) } } });
     case "batch":
       throw new TypeError("Cannot encode a batch: encode its messages");
+    case "reply":
+      throw new TypeError("Cannot encode a reply: its bytes are encoded");
     case "subscribe":
       return create(FrameSchema, { frame: { case: "subscribe", value: { topic: frame.topic, qos: frame.qos, ref: frame.ref ?? "", epoch: frame.epoch ?? "", overflow: frame.overflow ?? "", limit: frame.limit ?? 0, ...offsetField("since", frame.since) } } });
     case "subscribed":

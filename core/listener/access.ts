@@ -67,6 +67,6 @@ export function limitCodec(codec: Codec, within: string): Codec {
     },
     ...(codec.identity && { identity: (message) => codec.identity!(message) }),
     encode: (frame) => codec.encode(frame),
-    encodeMessage: (message, offset) => codec.encodeMessage(message, offset),
+    encodeMessage: (message, offset, terms) => codec.encodeMessage(message, offset, terms),
   };
 }

@@ -1,14 +1,17 @@
-import type { Socket } from "node:net";
 import type { Deframer, Framing } from "../codec.ts";
 import { BusbarError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Counter } from "../metrics.ts";
 import type { Session } from "../session/sessions.ts";
-import { CloseCode } from "../session/transport.ts";
-import type { TcpTransport } from "./tcp-transport.ts";
+import { CloseCode, type Transport } from "../session/transport.ts";
+
+/** A transport of a listener: it knows whether anything is taken from the peer any more. */
+export interface ListenerTransport extends Transport {
+  readonly closing: boolean;
+}
 
 /** What all connections of a listener share. */
-export interface ConnectionOptions {
+export interface ConnectionOptions<T extends ListenerTransport = ListenerTransport> {
   readonly log: Log;
   readonly framing: Framing;
   /** Longest frame in bytes. */
@@ -18,14 +21,14 @@ export interface ConnectionOptions {
   /** The test of the first frame, where that is the listener token. */
   readonly token?: ((frame: Uint8Array) => boolean) | undefined;
   /** Opens the session of a connection that is let in. */
-  readonly open: (transport: TcpTransport) => Session;
+  readonly open: (transport: T) => Session;
 }
 
 /** One peer: cuts its bytes into frames and hands them to its session; before there is one, waits for the listener token. Times are those of the listener's `sweep`. */
-export class Connection {
-  readonly transport: TcpTransport;
-  readonly #socket: Socket;
-  readonly #options: ConnectionOptions;
+export class Connection<T extends ListenerTransport = ListenerTransport> {
+  readonly transport: T;
+  readonly #socket: { readonly bytesWritten: number };
+  readonly #options: ConnectionOptions<T>;
   readonly #deframer: Deframer;
   readonly #opened: number;
   #session: Session | undefined;
@@ -33,14 +36,18 @@ export class Connection {
   #begun = 0;
   #lastSign: number;
   #bytes = 0;
+  /** When the peer last said something, and how much it had said then. */
+  #lastHeard: number;
+  #heard = 0;
   #seen = 0;
   #now: number;
 
-  constructor(socket: Socket, transport: TcpTransport, options: ConnectionOptions, now: number) {
+  /** `socket`: the one below, which counts what was written. `now`: ms since the epoch. */
+  constructor(socket: { readonly bytesWritten: number }, transport: T, options: ConnectionOptions<T>, now: number) {
     this.transport = transport;
     this.#socket = socket;
     this.#options = options;
-    this.#opened = this.#lastSign = this.#now = now;
+    this.#opened = this.#lastSign = this.#lastHeard = this.#now = now;
     this.#deframer = options.framing.createDeframer(options.limit);
     if (options.token === undefined) this.#session = options.open(transport);
   }
@@ -73,8 +80,14 @@ export class Connection {
       this.#lastSign = now;
     }
     if (deaf && this.#begun !== 0) this.#begun = now;
+    if (this.#bytes !== this.#heard || deaf) {
+      this.#heard = this.#bytes;
+      this.#lastHeard = now;
+    }
+    const silence = this.#session?.silence ?? 0;
     if (this.#begun !== 0 && now - this.#begun > frameTimeout) this.#fail(new BusbarError("TIMEOUT", `Cannot wait for the rest of a frame any longer: ${this.#deframer.pending} bytes of it came in ${frameTimeout} ms`));
     else if (this.#session === undefined && now - this.#opened > authTimeout) this.#refuse(CloseCode.authTimeout, "authTimeout", "no listener token in time");
+    else if (silence > 0 && now - this.#lastHeard > silence) this.close(CloseCode.heartbeat, "nothing was heard in the time that the peer has promised");
     else if (idleTimeout > 0 && now - this.#lastSign > idleTimeout) this.close(CloseCode.heartbeat, "idle");
   }
 

@@ -28,6 +28,10 @@ export interface ListenerProtocol {
   readonly commands: NonNullable<SessionOptions["commands"]>;
   /** Whether devices can answer a command. */
   readonly answers: boolean;
+  /** `Transport.kind`, which roles may name. Default "tcp". */
+  readonly kind?: string;
+  /** `SessionOptions.greets`. Default false. */
+  readonly greets?: boolean;
   /** What `busbar start` calls the listener. */
   readonly what: string;
 }
@@ -44,7 +48,7 @@ export async function openTcpListener(ctx: ListenerContext, protocol: ListenerPr
   const { config, clock, log, metrics } = ctx;
   const access = createAccess(config, protocol.codec.session);
   const token = config.clients?.by === "token" ? createTokenTest(config.clients.token) : undefined;
-  const connections = new Set<Connection>();
+  const connections = new Set<Connection<TcpTransport>>();
   const line = new WaitingLine({ places: config.maxConnections, ...config.waitingLine }, clock);
   const sweepPeriod = Math.max(10, Math.min(sweepAtMost, config.frameTimeout / 4, config.authTimeout / 4));
   let now = clock.now();
@@ -57,10 +61,10 @@ export async function openTcpListener(ctx: ListenerContext, protocol: ListenerPr
   };
 
   // Shared by all connections: with ten thousand of them each closure counts.
-  const transport: TcpTransportOptions = { framer: new Framer(protocol.framing), after: (ms, callback) => clock.after(ms, callback) };
+  const transport: TcpTransportOptions = { framer: new Framer(protocol.framing), kind: protocol.kind ?? "tcp", after: (ms, callback) => clock.after(ms, callback) };
   const onError = (error: Error): void => log.debug("connection broken", { error }); // "close" follows
-  const shared = new WeakMap<Admission, ConnectionOptions>();
-  const optionsOf = (admission: Admission): ConnectionOptions => {
+  const shared = new WeakMap<Admission, ConnectionOptions<TcpTransport>>();
+  const optionsOf = (admission: Admission): ConnectionOptions<TcpTransport> => {
     let options = shared.get(admission);
     if (options === undefined) {
       options = { log, framing: protocol.framing, limit: config.limit, refused, token: admission.token ? token : undefined, open: (to) => openSession(ctx, to, { protocol, admission }) };
@@ -123,6 +127,7 @@ function openSession({ needs, config }: ListenerContext, transport: TcpTransport
     binary: true,
     commands: protocol.commands,
     answers: protocol.answers,
+    greets: protocol.greets,
     ...(admission.credentials && { credentials: admission.credentials }),
     ...(admission.trusted && { trusted: admission.trusted }),
     will: config.will,

@@ -33,7 +33,7 @@ async function connectPair(): Promise<Pair> {
     return write(chunk);
   }) as Socket["write"];
   return {
-    transport: new TcpTransport(socket, "peer", { framer, after: systemClock.after }),
+    transport: new TcpTransport(socket, "peer", { framer, kind: "tcp", after: systemClock.after }),
     socket,
     peer,
     writes: () => writes,

@@ -9,6 +9,8 @@ const closeTimeout = 3000;
 /** What the transports of a listener share. */
 export interface TcpTransportOptions {
   readonly framer: Framer;
+  /** `Transport.kind`. */
+  readonly kind: string;
   /** Calls back once, later. */
   readonly after: (ms: number, callback: () => void) => () => void;
 }
@@ -18,7 +20,6 @@ export interface TcpTransportOptions {
  * one piece and one write; a message that goes to many connections is framed once.
  */
 export class TcpTransport implements Transport {
-  readonly kind = "tcp";
   readonly remote: string;
   readonly #socket: Socket;
   readonly #outbox: Outbox;
@@ -35,6 +36,10 @@ export class TcpTransport implements Transport {
   /** Whether nothing is taken from the peer any more. */
   get closing(): boolean {
     return this.#closing;
+  }
+
+  get kind(): string {
+    return this.#shared.kind;
   }
 
   send(bytes: Uint8Array): void {

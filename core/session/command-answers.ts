@@ -116,7 +116,7 @@ export class CommandAnswers {
   /** A command that is known was given again, through `channel`: whoever did hears the answers again, as far as there is room. */
   repeat(command: Message, channel: PeerChannel): void {
     for (const { message, offset } of this.#options.commands.answers(command)) {
-      if (!channel.hasRoom() || !channel.send(message as Message, offset, false)) return;
+      if (!channel.hasRoom() || !channel.send(message as Message, offset, undefined)) return;
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { Principal } from "../authority.ts";
+import type { DeliveryTerms } from "../codec.ts";
 import type { TrackedCommand } from "../delivery/tracked-command.ts";
 import type { Envelope, Message } from "../envelope.ts";
 import { speaksFor } from "../topic.ts";
@@ -9,6 +10,11 @@ import type { SessionServices } from "./session-services.ts";
 const maxPause = 60_000;
 /** A time that does not come: for what is not sent again on this connection. */
 const settled = Number.POSITIVE_INFINITY;
+
+/** Whether a command to `to` is for that device: to itself or what lies below it, to one of its groups, or to all (WIRE §1). */
+export function isCommandFor({ id, groups }: Principal, to: string): boolean {
+  return speaksFor(id, to) || to === "all" || (to.startsWith("group/") && groups.includes(to.slice(6)));
+}
 
 /** Where an inbox belongs. */
 export interface InboxOptions {
@@ -51,6 +57,16 @@ export class Inbox {
     return this.#channel.options.commands !== "on-input";
   }
 
+  /** Whether the device has still to subscribe. */
+  get #shut(): boolean {
+    return this.#terms === undefined && this.#channel.options.commands === "on-subscribe";
+  }
+
+  /** On which terms commands are delivered, where that takes a subscription. */
+  get #terms(): DeliveryTerms | undefined {
+    return this.#channel.commandTerms;
+  }
+
   /** Whether the protocol can answer a command. */
   get #answers(): boolean {
     return this.#channel.options.answers ?? true;
@@ -58,10 +74,10 @@ export class Inbox {
 
   /** Takes a command as it passes on the bus. */
   pass(message: Envelope, offset: number | undefined): void {
-    if (!this.#push) return;
+    if (!this.#push || this.#shut) return;
     if (message.qos === 0) {
       if (message.expires !== undefined && message.expires <= this.#services.clock.now()) return;
-      if (!this.#channel.sendLive(message as Message, offset, false)) return;
+      if (!this.#channel.sendLive(message as Message, offset, this.#terms)) return;
       const command = this.#services.commands.find(message);
       command?.hand(this.#principal.id, !this.#answers);
       if (command && !this.#answers) this.#unconfirmed(command);
@@ -75,6 +91,7 @@ export class Inbox {
 
   /** Sends what waits for the device: once at the start, or, where the device has to speak first, whenever it has. */
   flush(): void {
+    if (this.#shut) return void (this.#flushed = false);
     if (this.#push && this.#flushed) return;
     this.#flushed = true;
     if (!this.#push && this.#outstanding) this.#sendAgain(this.#services.clock.now());
@@ -103,6 +120,7 @@ export class Inbox {
   repeat(now: number): void {
     if (!this.#push) return; // `flush` does it when the device has spoken
     this.flush();
+    if (this.#shut) return;
     if (this.#outstanding) this.#sendAgain(now);
     this.#pump();
   }
@@ -112,7 +130,7 @@ export class Inbox {
     for (const [command, one] of this.#outstanding!) {
       if (!command.wants(id)) this.#forget(command, one);
       else if (one.due <= now && this.#services.commands.mayGo(command, id) && this.#channel.hasRoom()) {
-        this.#channel.send(command.message as Message, command.offset, false);
+        this.#channel.send(command.message as Message, command.offset, this.#terms);
         one.due = now + one.pause;
         one.pause = Math.min(one.pause * 2, Math.max(maxPause, this.#channel.redeliver));
       }
@@ -136,9 +154,9 @@ export class Inbox {
     const message = command.message as Message;
     const { id } = this.#principal;
     if (!this.#channel.open || !this.#services.commands.mayGo(command, id)) return;
-    if (this.#channel.options.codec.encodeMessage(message, command.offset) === undefined) return this.#unsayable(command);
+    if (this.#terms === undefined && this.#channel.options.codec.encodeMessage(message, command.offset) === undefined) return this.#unsayable(command);
     if (!this.#answers) return this.#sendOnce(command);
-    if (!(live ? this.#channel.sendLive(message, command.offset, false) : this.#channel.send(message, command.offset, false))) return;
+    if (!(live ? this.#channel.sendLive(message, command.offset, this.#terms) : this.#channel.send(message, command.offset, this.#terms))) return;
     this.#remember(command, this.#services.clock.now() + this.#channel.redeliver);
     if (!command.wasHanded(id)) this.#services.handed(command, id, false);
   }
@@ -149,7 +167,7 @@ export class Inbox {
     this.#remember(command, settled);
     this.#services.handed(command, id, true, (error) => {
       const stillWanted = error === undefined && command.wants(id) && command.expires > this.#services.clock.now();
-      if (stillWanted && this.#channel.send(command.message as Message, command.offset, false)) {
+      if (stillWanted && this.#channel.send(command.message as Message, command.offset, this.#terms)) {
         this.#unconfirmed(command);
       } else {
         this.#outstanding?.delete(command);

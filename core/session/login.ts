@@ -2,12 +2,21 @@ import type { Credentials, Principal } from "../authority.ts";
 import { PrincipalBus } from "../delivery/create-bus.ts";
 import type { Draft, Message } from "../envelope.ts";
 import { errorCode } from "../errors.ts";
+import type { AuthFrame } from "../frame.ts";
 import { isId } from "../topic.ts";
 import type { PeerSession } from "./peer-session.ts";
 import type { SessionServices } from "./session-services.ts";
+import type { SessionOptions } from "./sessions.ts";
 
 /** Frames held while the authority thinks. The transport is paused then, so no more come than one read of 64 KiB brings; the shortest, on TCP, have 3 bytes. */
 const maxHeld = 25_000;
+
+/** What a peer shows with its auth frame: the token in it, or else what its connection has shown. */
+export function shownWith({ token, deviceId }: AuthFrame, { greets, credentials }: SessionOptions): Credentials {
+  const id = deviceId || undefined;
+  if (greets !== true || credentials === undefined || token !== "") return { kind: "token", token, id };
+  return { ...credentials, ...(id !== undefined && { id }) };
+}
 
 /** What a login needs. */
 export interface LoginOptions {

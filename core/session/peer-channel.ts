@@ -1,9 +1,11 @@
 import type { Origin } from "../authority.ts";
 import type { Clock } from "../clock.ts";
+import type { DeliveryTerms } from "../codec.ts";
 import type { PostOffice } from "../delivery/post-office.ts";
-import type { Message } from "../envelope.ts";
+import type { Envelope, Message } from "../envelope.ts";
 import { BusbarError, errorCode, errorText, type ErrorCode } from "../errors.ts";
-import type { Frame } from "../frame.ts";
+import type { ErrorFrame, Frame } from "../frame.ts";
+import { isCommandFor } from "./inbox.ts";
 import type { PeerDeliveries } from "./peer-deliveries.ts";
 import type { PeerSession } from "./peer-session.ts";
 import type { SessionServices } from "./session-services.ts";
@@ -27,6 +29,8 @@ export class PeerChannel {
   readonly options: SessionOptions;
   /** Whether the session goes on, which sets it: looked at for each delivery, so it is kept here. */
   open = true;
+  /** The subscription on whose terms the peer is sent its commands, where that takes one ("on-subscribe"). */
+  commandTerms: DeliveryTerms | undefined;
   readonly #session: PeerSession;
   readonly #services: SessionServices;
   readonly #buffer: number;
@@ -69,21 +73,22 @@ export class PeerChannel {
   }
 
   /** Hands a message to the transport. Returns false when it was not taken (slow consumer) or the session has ended. */
-  send(message: Message, offset: number | undefined, binary: boolean): boolean {
+  send(message: Message, offset: number | undefined, terms: DeliveryTerms | undefined): boolean {
     this.#services.deliveries.handed.value++;
-    return this.sendHanded(message, offset, binary);
+    return this.sendHanded(message, offset, terms);
   }
 
   /** The same for one that has been counted as handed over. */
-  sendHanded(message: Message, offset: number | undefined, binary: boolean): boolean {
+  sendHanded(message: Message, offset: number | undefined, terms: DeliveryTerms | undefined): boolean {
     if (!this.open) return this.#drop("closed");
     const { transport, options } = this;
     if (transport.buffered() > this.#buffer) {
       if ((options.limits?.slowConsumer ?? "disconnect") === "disconnect") this.overflowed();
       return this.#drop("slow-consumer");
     }
+    const binary = terms?.binary === true;
     const codec = binary && options.binaryCodec ? options.binaryCodec : options.codec;
-    const bytes = codec.encodeMessage(message, offset);
+    const bytes = codec.encodeMessage(message, offset, terms);
     if (bytes === undefined) return this.#drop("unsayable");
     transport.send(bytes, binary || options.binary === true);
     this.#services.deliveries.sent.value++;
@@ -91,8 +96,8 @@ export class PeerChannel {
   }
 
   /** As `send`, for a message that is being dispatched: sent once however many patterns of the peer match it. */
-  sendLive(message: Message, offset: number | undefined, binary: boolean): boolean {
-    return this.claim() ? this.send(message, offset, binary) : true;
+  sendLive(message: Message, offset: number | undefined, terms: DeliveryTerms | undefined): boolean {
+    return this.claim() ? this.send(message, offset, terms) : true;
   }
 
   /** Takes the message that is being dispatched. Returns false when another subscription of the peer has taken it. */
@@ -101,6 +106,11 @@ export class PeerChannel {
     if (dispatches === this.#lastDispatch) return false; // another of this peer's patterns matched it too (MQTT 3.1.1 §3.3.5)
     this.#lastDispatch = dispatches;
     return true;
+  }
+
+  /** Whether the peer's inbox brings it that message, so that no subscription does. */
+  isForInbox(message: Envelope): boolean {
+    return this.commandTerms !== undefined && message.type === "command" && isCommandFor(this.#session.principal!, message.to);
   }
 
   /** Whether the transport has taken most of what was sent. */
@@ -119,7 +129,12 @@ export class PeerChannel {
   say(frame: Exclude<Frame, Message>): void {
     if (!this.open) return;
     const bytes = this.options.codec.encode(frame);
-    if (bytes) this.transport.send(bytes, this.options.binary === true);
+    if (bytes) this.sayBytes(bytes);
+  }
+
+  /** The same for an answer that is encoded. */
+  sayBytes(bytes: Uint8Array): void {
+    this.transport.send(bytes, this.options.binary === true);
     if (this.transport.buffered() > this.#buffer) this.overflowed(); // answers are never dropped, so who asks on and on without reading them is ended
   }
 
@@ -135,7 +150,16 @@ export class PeerChannel {
     }
     if (!known) log.error("session failed on a frame", { ...this.#session.who(), error });
     const resume = known && (code === "UNKNOWN_OFFSET" || code === "DAMAGED") ? this.#resumption(error) : undefined;
-    this.say({ kind: "error", code: resume ? "UNKNOWN_OFFSET" : wireCodes.has(code) ? code : "OVERLOAD", message: known && code !== "IO" ? error.message : "internal error", msgid: msgid || undefined, ref, ...resume });
+    const frame: ErrorFrame = { kind: "error", code: resume ? "UNKNOWN_OFFSET" : wireCodes.has(code) ? code : "OVERLOAD", message: known && code !== "IO" ? error.message : "internal error", msgid: msgid || undefined, ref, ...resume };
+    this.say(frame);
+    if (this.options.codec.isFatal?.(frame)) this.#session.close(frame.code === "OVERLOAD" ? CloseCode.full : CloseCode.protocolError, `its protocol has no word for ${frame.code}`);
+  }
+
+  /** Ends the connection, after the protocol's last words. */
+  end(code: CloseCode, reason: string): void {
+    const bytes = this.options.codec.farewell?.(code);
+    if (bytes) this.transport.send(bytes, this.options.binary === true);
+    this.transport.close(code, reason);
   }
 
   /** Where a peer may go on whose offset the journal does not hold (any more). */

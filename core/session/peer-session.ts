@@ -5,7 +5,7 @@ import { BusbarError, errorCode } from "../errors.ts";
 import type { Frame } from "../frame.ts";
 import { Identities } from "./identities.ts";
 import { JournalPause } from "./journal-pause.ts";
-import { Login } from "./login.ts";
+import { Login, shownWith } from "./login.ts";
 import { Pace } from "./pace.ts";
 import { PeerChannel } from "./peer-channel.ts";
 import { PeerSubscriptions } from "./peer-subscriptions.ts";
@@ -22,6 +22,8 @@ export class PeerSession implements Session {
   readonly since: number;
   readonly channel: PeerChannel;
   lastSeen: number;
+  /** Whether the peer has said that it leaves. */
+  goodbye = false;
   readonly #services: SessionServices;
   readonly #pace: Pace;
   readonly #identities: Identities;
@@ -30,7 +32,6 @@ export class PeerSession implements Session {
   #cancelAuth: (() => void) | undefined;
   #pause: JournalPause | undefined;
   #ended = false;
-  #goodbye = false;
   #badFrames = 0;
 
   constructor(id: string, transport: Transport, options: SessionOptions, services: SessionServices) {
@@ -46,7 +47,7 @@ export class PeerSession implements Session {
       if (options.commands !== "on-input") queueMicrotask(() => inbox?.flush()); // when whoever opened the session holds it
     } else if (!options.trusted) {
       this.#cancelAuth = services.clock.after(authTimeout, () => this.#refuse("authTimeout", "no authentication in time"));
-      if (options.credentials) this.#authenticate(options.credentials);
+      if (options.credentials && !options.greets) this.#authenticate(options.credentials);
     }
   }
 
@@ -54,17 +55,16 @@ export class PeerSession implements Session {
     return this.#identities.own?.principal;
   }
 
+  get silence(): number {
+    return this.channel.options.codec.silence ?? 0;
+  }
+
   get waits(): boolean {
     return this.#login !== undefined || this.#pause?.active === true || this.#pace.waits;
   }
 
-  /** Whether the peer has said that it leaves. */
-  get goodbye(): boolean {
-    return this.#goodbye;
-  }
-
   receive(bytes: Uint8Array, start: number, end: number, codec: Codec = this.channel.options.codec): void {
-    if (!this.channel.open || this.#goodbye || (this.#pause?.holding === true && this.#pause.hold(bytes.subarray(start, end), codec))) return;
+    if (!this.channel.open || this.goodbye || (this.#pause?.holding === true && this.#pause.hold(bytes.subarray(start, end), codec))) return;
     this.#pace.take(end - start);
     let frame: Frame | readonly Frame[];
     try {
@@ -90,7 +90,7 @@ export class PeerSession implements Session {
     if (!this.channel.open) return;
     this.channel.open = false;
     this.#end();
-    this.channel.transport.close(code, reason);
+    this.channel.end(code, reason);
   }
 
   ended(goodbye = false): void {
@@ -98,7 +98,7 @@ export class PeerSession implements Session {
     this.#ended = true;
     this.#hear(); // what it said before it left
     if (this.channel.open) {
-      this.#goodbye ||= goodbye;
+      this.goodbye ||= goodbye;
       this.channel.open = false;
       this.#end();
     }
@@ -126,8 +126,6 @@ export class PeerSession implements Session {
     const { kind, remote } = this.channel.transport;
     return { transport: kind, remote, ...(this.principal && { id: this.principal.id }) };
   }
-
-  // Who it is.
 
   #authenticate(credentials: Credentials, { answer, will }: { readonly answer?: () => void; readonly will?: Message | undefined } = {}): void {
     const services = this.#services;
@@ -223,10 +221,14 @@ export class PeerSession implements Session {
     const { clock } = this.#services;
     this.lastSeen = clock.now();
     if (frame.kind === "auth") {
-      const answer = (): void => channel.say({ kind: "auth_response", status: "success", timestamp: clock.now() });
-      return this.#authenticate({ kind: "token", token: frame.token, id: frame.deviceId || undefined }, { answer, will: frame.will });
+      const answer = (): void => {
+        if (frame.client !== undefined) this.#services.named(this, frame.client);
+        channel.say({ kind: "auth_response", status: "success", timestamp: clock.now(), id: this.principal?.id });
+      };
+      return this.#authenticate(shownWith(frame, channel.options), { answer, will: frame.will });
     }
     if (frame.kind === "disconnect") return this.#leave();
+    if (frame.kind === "reply") return channel.sayBytes(frame.bytes);
     if (this.#identities.own === undefined && !(channel.options.trusted && frame.kind === "ack")) return this.#refuse("authTimeout", "the first frame must be auth");
     if (frame.kind !== "ack" && !this.#pace.admits()) return; // acks are bounded by what was sent
     switch (frame.kind) {
@@ -235,7 +237,8 @@ export class PeerSession implements Session {
         return;
       case "subscribe":
         this.#subscriptions ??= new PeerSubscriptions(this.channel);
-        return this.#subscriptions.add(frame, this.#identities.own!.bus);
+        this.#subscriptions.add(frame, this.#identities.own!.bus);
+        return this.#identities.own?.inbox?.flush();
       case "unsubscribe":
         this.#subscriptions?.remove(frame);
         return channel.say({ kind: "unsubscribed", topic: frame.topic, ref: frame.ref });
@@ -252,14 +255,12 @@ export class PeerSession implements Session {
   }
 
   #leave(): void {
-    this.#goodbye = true;
+    this.goodbye = true;
     const close = (): void => this.close(CloseCode.normal, "goodbye"); // which tells the peer that its will is void, whatever happens now
     const will = this.#identities.own?.takeWill();
     if (will === undefined) close();
     else will.discard(close);
   }
-
-  // Its limits.
 
   #badFrame(error: unknown, frame: Frame | undefined): void {
     this.#badFrames++;

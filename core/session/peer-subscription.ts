@@ -1,4 +1,5 @@
 import type { Subscription } from "../bus.ts";
+import type { DeliveryTerms } from "../codec.ts";
 import type { RetainedValue } from "../delivery/retained-values.ts";
 import type { Envelope, Message } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
@@ -37,6 +38,7 @@ export class PeerSubscription {
   readonly #queue: OverflowQueue | undefined;
   /** Retained values that are still to be handed over, by topic. */
   #retained: Map<string, RetainedValue> | undefined;
+  #kept: DeliveryTerms | undefined;
   /** The newest offset when the subscription began. */
   readonly #firstOffset: number;
   /** Messages of qos 0 that were live before the subscription began, and come to the journal after `#firstOffset`. */
@@ -78,7 +80,7 @@ export class PeerSubscription {
     this.#unacknowledged?.repeat(now, this.#repeatOne);
   }
 
-  readonly #repeatOne = (message: Message, offset: number): boolean => this.#channel.hasRoom() && this.#channel.send(message, offset, this.frame.binary === true);
+  readonly #repeatOne = (message: Message, offset: number): boolean => this.#channel.hasRoom() && this.#channel.send(message, offset, this.frame);
 
   close(): void {
     this.#open = false;
@@ -91,20 +93,22 @@ export class PeerSubscription {
 
   /** A retained value, as the subscription begins: at once as long as there is room. */
   #handOver(message: Envelope, offset: number | undefined): void {
-    if (this.#retained === undefined && this.#freeSlots() > 0 && this.#channel.hasRoom()) this.#deliver(message as Message, offset);
+    if (this.#channel.isForInbox(message)) return;
+    if (this.#retained === undefined && this.#freeSlots() > 0 && this.#channel.hasRoom()) this.#deliver(message as Message, offset, this.#asKept());
     else (this.#retained ??= new Map()).set(message.topic, { message, offset });
   }
 
   #take(message: Envelope, offset: number | undefined): void {
+    if (this.#channel.isForInbox(message)) return;
     if (offset === undefined) {
-      if (this.#queue === undefined && this.#retained === undefined) this.#channel.sendLive(message as Message, undefined, this.frame.binary === true);
+      if (this.#queue === undefined && this.#retained === undefined) this.#channel.sendLive(message as Message, undefined, this.frame);
       else this.#takeUnstored(message as Message);
       return;
     }
     if (this.#catchingUp || offset <= this.#after) return;
     if (this.#retained === undefined && this.#freeSlots() > 0 && this.#channel.hasRoom()) {
       this.#after = offset;
-      if (this.#channel.sendLive(message as Message, offset, this.frame.binary === true)) this.#track(message as Message, offset);
+      if (this.#channel.sendLive(message as Message, offset, this.frame)) this.#track(message as Message, offset);
       return;
     }
     this.#catchingUp = true; // it is in the journal: read from there when the peer has caught up
@@ -132,8 +136,14 @@ export class PeerSubscription {
     }
   }
 
-  #deliver(message: Message, offset: number | undefined): void {
-    if (this.#channel.send(message, offset, this.frame.binary === true)) this.#track(message, offset);
+  #deliver(message: Message, offset: number | undefined, terms: DeliveryTerms = this.frame): void {
+    if (this.#channel.send(message, offset, terms)) this.#track(message, offset);
+  }
+
+  /** The terms of a retained value that is handed over as the subscription begins. */
+  #asKept(): DeliveryTerms {
+    const { topic, qos, binary } = this.frame;
+    return (this.#kept ??= { topic, qos, binary, kept: true });
   }
 
   #track(message: Message, offset: number | undefined): void {
@@ -178,7 +188,7 @@ export class PeerSubscription {
     for (const [topic, { message, offset }] of retained) {
       if (!this.#open || this.#freeSlots() <= 0 || !this.#channel.hasRoom()) return;
       retained.delete(topic);
-      this.#deliver(message as Message, offset);
+      this.#deliver(message as Message, offset, this.#asKept());
     }
     this.#retained = undefined;
   }
@@ -187,7 +197,7 @@ export class PeerSubscription {
     while (queue.size > 0 && this.#channel.hasRoom()) {
       const { message, offset } = queue.shift()!;
       this.#channel.deliveries.waiting--;
-      if (this.#channel.sendHanded(message, offset, this.frame.binary === true)) this.#track(message, offset);
+      if (this.#channel.sendHanded(message, offset, this.frame)) this.#track(message, offset);
     }
   }
 
@@ -208,7 +218,7 @@ export class PeerSubscription {
     while (sent < entries.length && this.#channel.hasRoom()) {
       const { message, offset } = entries[sent++]!;
       this.#after = offset;
-      if (!this.#wasLive(message, offset)) this.#deliver(message as Message, offset);
+      if (!this.#wasLive(message, offset) && !this.#channel.isForInbox(message)) this.#deliver(message as Message, offset);
     }
     if (sent < entries.length) return Math.max(1, sent); // the rest is read again when there is room: a stalled peer holds no page in memory
     this.#after = until;

@@ -1,7 +1,8 @@
+import type { Principal } from "../authority.ts";
 import type { PrincipalBus } from "../delivery/create-bus.ts";
 import { BusbarError } from "../errors.ts";
 import type { SubscribeFrame } from "../frame.ts";
-import { checkPattern } from "../topic.ts";
+import { checkPattern, matches } from "../topic.ts";
 import { OverflowQueue, type QueueBudget } from "./overflow-queue.ts";
 import type { PeerChannel } from "./peer-channel.ts";
 import { PeerSubscription } from "./peer-subscription.ts";
@@ -13,6 +14,7 @@ export class PeerSubscriptions {
   readonly #limits: SessionLimits;
   readonly #all = new Map<string, PeerSubscription>();
   readonly #budget: QueueBudget;
+  #principal: Principal | undefined;
 
   constructor(channel: PeerChannel) {
     this.#channel = channel;
@@ -41,6 +43,7 @@ export class PeerSubscriptions {
     const subscription = new PeerSubscription(frame, this.#channel, { queue: this.#queueFor(frame), failed: this.#failed });
     if (this.#channel.open) this.#all.set(key, subscription);
     else subscription.close(); // what it was handed at once was too much for the peer
+    this.#findCommands(bus.principal);
   }
 
   #checkResume({ since, epoch }: SubscribeFrame): void {
@@ -69,11 +72,20 @@ export class PeerSubscriptions {
     const key = keyOf(frame);
     this.#all.get(key)?.close();
     this.#all.delete(key);
+    if (this.#principal) this.#findCommands(this.#principal);
   }
 
   /** The peer has that delivery. */
   acknowledge(msgid: string, offset: number | undefined): void {
     for (const subscription of this.#all.values()) subscription.acknowledge(msgid, offset);
+  }
+
+  /** Finds the subscription on whose terms a device is sent its commands, where that takes one: of qos 1 or 2, with its own topic in it. */
+  #findCommands(principal: Principal): void {
+    if (this.#channel.options.commands !== "on-subscribe" || principal.user) return;
+    this.#principal = principal;
+    this.#channel.commandTerms = undefined;
+    for (const { frame } of this.#all.values()) if (frame.qos > 0 && matches(frame.topic, `command/${principal.id}`)) this.#channel.commandTerms ??= frame;
   }
 
   /** Sends again what has been unacknowledged for too long. */

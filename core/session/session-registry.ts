@@ -9,6 +9,7 @@ import { Door, type DoorOptions } from "../listener/door.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { CommandAnswers } from "./command-answers.ts";
+import { NamedConnections } from "./named-connections.ts";
 import { PeerDeliveries } from "./peer-deliveries.ts";
 import { PeerSession } from "./peer-session.ts";
 import type { SessionServices } from "./session-services.ts";
@@ -45,6 +46,7 @@ export class SessionRegistry implements Sessions {
   readonly #devices = new Map<string, PeerSession>();
   /** Connected devices by group and id. */
   readonly #groups = new Map<string, Map<string, PeerSession>>();
+  readonly #named = new NamedConnections();
   readonly #stops: (() => void)[] = [];
   #unwatch: (() => void) | undefined;
   #count = 0;
@@ -70,7 +72,11 @@ export class SessionRegistry implements Sessions {
         this.#leaveGroups(session, before);
         this.#joinGroups(session, now);
       },
-      closed: (session) => void this.#sessions.delete(session),
+      closed: (session) => {
+        this.#sessions.delete(session);
+        this.#named.remove(session);
+      },
+      named: (session, client) => this.#named.add(session, client),
       handed: (command, device, final, done) => {
         command.hand(device, final);
         const { from, msgid } = command.message;

@@ -27,6 +27,8 @@ export interface SessionServices {
   readonly signed: SignedMessages;
   /** A peer has shown who it is; a device's older session is ended. */
   attached(session: PeerSession, principal: Principal): void;
+  /** A peer has logged in under a name of its own for the connection: an older one of the same principal and name is ended. */
+  named(session: PeerSession, client: string): void;
   /** Returns whether it was the session of that device. */
   detached(session: PeerSession, principal: Principal): boolean;
   /** The same peer is in other groups now. */

@@ -57,6 +57,8 @@ export interface SessionOptions {
   readonly binary?: boolean;
   /** Shown before the session began: a bearer token of the upgrade request, a client certificate. The session then needs no auth frame. */
   readonly credentials?: Credentials;
+  /** Whether the peer begins with an auth frame all the same, as an MQTT client does: `credentials` count when that brings no token. Default false. */
+  readonly greets?: boolean | undefined;
   /** Known beforehand. */
   readonly principal?: Principal;
   /**
@@ -66,9 +68,9 @@ export interface SessionOptions {
   readonly trusted?: { readonly roles: readonly string[]; readonly groups?: readonly string[] };
   /**
    * Whether the device is told about commands. With "on-input", as for protocols in which the device must speak first (`user-inform`),
-   * they are sent when something has arrived from it. Default "push".
+   * they are sent when something has arrived from it; with "on-subscribe" once it has subscribed to its own commands with qos 1 or 2, on the terms of that subscription. Default "push".
    */
-  readonly commands?: "push" | "on-input" | "none";
+  readonly commands?: "push" | "on-input" | "on-subscribe" | "none";
   /** Whether the protocol can answer a command. Where it cannot, a command that was sent is not sent again. Default true. */
   readonly answers?: boolean;
   readonly limits?: SessionLimits;
@@ -86,6 +88,8 @@ export interface Session {
   readonly principal: Principal | undefined;
   /** Whether the peer has to wait for the journal or the authority: its silence says nothing about it. */
   readonly waits: boolean;
+  /** Milliseconds in which the peer has promised to say something; 0 = nothing is promised. */
+  readonly silence: number;
   /** Takes one whole frame from the peer and never throws: whatever is wrong is answered, counted, or ends the session, as WIRE says. */
   receive(bytes: Uint8Array, start: number, end: number, codec?: Codec): void;
   /** Tells the peer or the log that the transport saw something broken: a frame too large, bytes that are no frame. Ends the session. */
@@ -116,6 +120,8 @@ export interface Sessions {
   /** The session of that principal id. */
   get(id: string): SessionStatus | undefined;
   readonly size: number;
+  /** Whether a border lies between them and the plugin, over which neither `DeliveryTerms` nor last words go. Default false. */
+  readonly isolated?: boolean;
   /** What each listener's server is guarded by. */
   readonly door: Pick<Door, "guard">;
 }

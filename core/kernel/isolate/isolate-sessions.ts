@@ -22,6 +22,7 @@ const never = new AbortController().signal;
  * gateway checks like those of any peer.
  */
 export class IsolateSessions implements Sessions {
+  readonly isolated = true;
   /** Of this process: it has file descriptors of its own. */
   readonly door: Door;
   readonly #link: Link;
@@ -105,6 +106,10 @@ class IsolateSession implements Session {
 
   get principal(): Principal | undefined {
     return this.#principal;
+  }
+
+  get silence(): number {
+    return this.#parts.options.codec.silence ?? 0;
   }
 
   get waits(): boolean {
