@@ -28,7 +28,7 @@ export class Pace {
   /** One more message; false when that ends the session. */
   admits(): boolean {
     if (this.#messages === undefined || this.#messages.admit()) return true;
-    this.#services.refused("rate limit");
+    this.#services.refused("rate limit", this.#session);
     this.#session.close(CloseCode.rateLimit, `more than ${this.#session.channel.options.limits?.rate} messages a second`);
     return false;
   }
