@@ -23,6 +23,7 @@ export const catalog: Readonly<Record<string, CatalogEntry>> = {
   enrol: { summary: "make a one-time token with which a device gets a secret or certificate of its own", example: "busbar enrol sensor-1 --ttl 15m", load: () => import("./commands/enrol.ts") },
   revoke: { summary: "revoke a token, a device or a role in a running gateway", example: "busbar revoke device sensor-1", load: () => import("./commands/revoke.ts") },
   keys: { summary: "make keys for payloads that only their readers can open", example: "busbar keys new reader.jwk > reader.pub.jwk", load: () => import("./commands/keys.ts") },
+  rekey: { summary: "encrypt what is stored with the first key of the config", example: "busbar rekey --status", load: () => import("./commands/rekey.ts") },
   tap: { summary: "print messages as they pass", example: "busbar tap 'status/#'", load: () => import("./commands/tap.ts") },
   send: { summary: "send one message", example: `busbar send command '{"on":true}' --to lamp-1`, load: () => import("./commands/send.ts") },
   record: { summary: "record messages with their times", example: "busbar record 'status/#' > monday.jsonl", load: () => import("./commands/record.ts") },

@@ -6,6 +6,11 @@
  * @module
  */
 export * from "./adapter.ts";
+export * from "./at-rest/at-rest-keys.ts";
+export * from "./at-rest/cut-fields.ts";
+export * from "./at-rest/encryption-field.ts";
+export * from "./at-rest/field-path.ts";
+export * from "./at-rest/sensitive-fields.ts";
 export * from "./audit.ts";
 export * from "./audit/chain-line.ts";
 export * from "./audit/chain-walk.ts";
@@ -28,6 +33,7 @@ export * from "./config/host.ts";
 export * from "./config/installed-schema.ts";
 export * from "./config/json-schema.ts";
 export * from "./config/load.ts";
+export * from "./config/secret-file.ts";
 export * from "./config/nearest.ts";
 export * from "./config/permissions/deno-flags.ts";
 export * from "./config/permissions/gateway-permissions.ts";

@@ -15,6 +15,7 @@ const runtimeUse: Readonly<Record<string, { readonly modules: readonly string[];
   "core/host.ts": { modules: ["node:os", "node:process"], reason: "the process: signals, errors nobody caught, stderr" },
   "core/kernel/kernel.ts": { modules: ["node:async_hooks"], reason: "an error nobody caught is put down to the plugin in whose context it arose" },
   "core/kernel/instance.ts": { modules: ["node:path"], reason: "ctx.path, computed without touching the disk" },
+  "core/at-rest/at-rest-keys.ts": { modules: ["node:crypto"], reason: "AES-GCM within the turn in which a batch is written; WebCrypto's is asynchronous" },
   "core/memory-journal.ts": { modules: ["node:crypto"], reason: "a journal has an identity drawn at random" },
   "core/session/signed/signed-messages.ts": { modules: ["node:crypto"], reason: "HMAC within the turn in which a message comes; WebCrypto's is asynchronous" },
   "core/route.ts": { modules: ["node:crypto"], reason: "message ids behind a route are digests; WebCrypto's are asynchronous" },

@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
-import { BusbarError, type Audit, type Clock, type Credentials, type DeviceCredential, type Enrolment, type EnrolmentClaim, type EnrolmentRequest, type Log, type Metrics, type Origin, type Principal } from "@busbar/core";
+import { BusbarError, readKeyText, readSecretFile, type Audit, type Clock, type Credentials, type DeviceCredential, type Enrolment, type EnrolmentClaim, type EnrolmentRequest, type Log, type Metrics, type Origin, type Principal } from "@busbar/core";
 import { checkCertificateAuthority, signCertificate, type CertifiedKey } from "./certificate-authority.ts";
 import { isPrincipalId } from "./config-fields.ts";
 import type { AuthJwtConfig } from "./config-schema.ts";
@@ -8,7 +8,6 @@ import { createFailureDelay, type FailureDelay } from "./failure-delay.ts";
 import { Refusal } from "./refusal.ts";
 import { isGroupName } from "./role-schema.ts";
 import type { RegisterRecord } from "./register.ts";
-import { readKeyText, readSecretFile } from "./secret-file.ts";
 import { hashSecret } from "./secret-hash.ts";
 import { readSigningRequest } from "./signing-request.ts";
 

@@ -1,6 +1,5 @@
-import { BusbarError } from "@busbar/core";
+import { BusbarError, readSecretFile } from "@busbar/core";
 import * as v from "valibot";
-import { readSecretFile } from "./secret-file.ts";
 
 /** RFC 2104 §3: a key shorter than the hash weakens it. */
 const shortest = 32;

@@ -1,7 +1,6 @@
 import { createHash, createPublicKey, createSecretKey, type KeyObject, type webcrypto } from "node:crypto";
-import { BusbarError } from "@busbar/core";
+import { BusbarError, openSecretFile, readKeyText, readSecretFile } from "@busbar/core";
 import type { AuthJwtConfig } from "./config-schema.ts";
-import { openSecretFile, readKeyText, readSecretFile } from "./secret-file.ts";
 
 /** What a token may be signed with. */
 export type TokenAlgorithm = "HS256" | "RS256" | "ES256" | "EdDSA";

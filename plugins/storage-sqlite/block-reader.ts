@@ -1,5 +1,6 @@
 import { damaged, isWhole, toBuffer, type Block } from "./block.ts";
 import { entrySize, entryTime, entryTopic } from "./entry-layout.ts";
+import type { EntrySeal } from "./entry-seal.ts";
 
 /** What a reader wants of the file. */
 export interface BlockQuery {
@@ -19,6 +20,8 @@ export interface PackedPage {
   readonly buffer: ArrayBuffer;
   readonly count: number;
   readonly until: number;
+  /** Offsets of entries that are left out, as their encrypted fields are not as they were written; only of a page that cannot end before them. */
+  readonly broken?: readonly number[];
 }
 
 /** A page ends when it has so many bytes, whatever its limit: appends wait for it. */
@@ -44,9 +47,9 @@ export function entryMatcher({ topics, since = 0, until = Number.MAX_SAFE_INTEGE
  * Reads a page from `blocks`: those with entries after `query.after`, in order, only as many as it takes. `bounds`: the oldest and the newest offset of the journal.
  * @throws {StorageFault} DAMAGED when what comes next is damaged or missing, saying up to where.
  */
-export function readBlocks(blocks: Iterable<Block>, query: BlockQuery, options: { readonly epoch: string; readonly oldest: number; readonly newest: number }): PackedPage {
+export function readBlocks(blocks: Iterable<Block>, query: BlockQuery, options: { readonly epoch: string; readonly oldest: number; readonly newest: number; readonly seal: EntrySeal }): PackedPage {
   const { after, limit, since = 0, until = Number.MAX_SAFE_INTEGER } = query;
-  const page = new Page();
+  const page = new Page(options.seal);
   const wanted = entryMatcher(query);
   let upTo = after;
   /** The end of what is lost right after `after`, once something is. */
@@ -67,7 +70,7 @@ export function readBlocks(blocks: Iterable<Block>, query: BlockQuery, options: 
       const bytes = toBuffer(block.body);
       for (let at = 0, offset = block.first; at < bytes.length; at += entrySize(bytes, at), offset++) {
         if (offset <= after || !wanted(bytes, at)) continue;
-        page.add(offset, bytes.subarray(at, at + entrySize(bytes, at)));
+        if (!page.add(offset, bytes.subarray(at, at + entrySize(bytes, at)))) return page.endBefore(offset, after);
         if (page.isFull(limit)) return page.pack(offset);
       }
     }
@@ -78,10 +81,15 @@ export function readBlocks(blocks: Iterable<Block>, query: BlockQuery, options: 
   return page.pack(upTo);
 }
 
-/** Entries on their way to the main thread. */
+/** Entries on their way to the main thread, decrypted. */
 export class Page {
+  readonly #seal: EntrySeal;
   readonly #found: (readonly [offset: number, bytes: Buffer])[] = [];
   size = 0;
+
+  constructor(seal: EntrySeal) {
+    this.#seal = seal;
+  }
 
   get count(): number {
     return this.#found.length;
@@ -92,9 +100,19 @@ export class Page {
     return this.count === limit || this.size >= pageBytes;
   }
 
-  add(offset: number, entry: Buffer): void {
-    this.#found.push([offset, entry]);
-    this.size += 8 + entry.length;
+  /** False when the encrypted fields of the entry are not as they were written: it is not in the page then. */
+  add(offset: number, entry: Buffer): boolean {
+    const opened = this.#seal.open(entry);
+    if (!opened) return false;
+    this.#found.push([offset, opened]);
+    this.size += 8 + opened.length;
+    return true;
+  }
+
+  /** The page up to before an entry that could not be added; `after` is where it begins. @throws {StorageFault} DAMAGED when that entry is the first. */
+  endBefore(offset: number, after: number): PackedPage {
+    if (offset - 1 > after) return this.pack(offset - 1);
+    throw damaged(offset, offset);
   }
 
   pack(until: number): PackedPage {

@@ -1,4 +1,4 @@
-import { byteSize, duration, integer, topicPattern } from "@busbar/core";
+import { byteSize, duration, encryptionField, integer, topicPattern } from "@busbar/core";
 import * as v from "valibot";
 
 const day = 86_400_000;
@@ -29,5 +29,6 @@ export const config = v.strictObject({
   queue: v.pipe(v.optional(integer(1000, 10_000_000), 50_000), v.description("Messages with readings that may wait for the database, 1000-10000000; more are dropped and counted")),
   journal: v.pipe(v.optional(journal, {}), v.description("How long the journal keeps messages")),
   series: v.pipe(v.optional(series, {}), v.description("How long the series keep values")),
+  encryption: encryptionField(),
   retentionInterval: v.pipe(v.optional(duration(100, day), "10s"), v.description("How often is looked for what can be removed, 100ms-1d")),
 });

@@ -31,7 +31,7 @@ const hash = (folder: string): Record<string, string> => Object.fromEntries(read
 const broken: Readonly<Record<string, { readonly name: string; readonly spoil: (file: string) => void; readonly says: RegExp }>> = {
   "a text file": { name: "busbar.db", spoil: (file) => writeFileSync(file, "this is no database, but somebody's shopping list\n".repeat(100)), says: /not an SQLite database/ },
   "a short file": { name: "busbar.db", spoil: (file) => writeFileSync(file, "SQLite"), says: /not an SQLite database/ },
-  "a newer journal": { name: "busbar.db", spoil: (file) => change(file, "pragma user_version = 99"), says: /schema version is 99, this program knows up to 2/ },
+  "a newer journal": { name: "busbar.db", spoil: (file) => change(file, "pragma user_version = 99"), says: /schema version is 99, this program knows up to 3/ },
   "newer series": { name: "busbar-series.db", spoil: (file) => change(file, "pragma user_version = 7"), says: /schema version is 7/ },
   "another program's database": { name: "busbar.db", spoil: (file) => change(file, "pragma application_id = 1; create table notes (text)"), says: /another program's/ },
 };
@@ -116,7 +116,7 @@ test("openDatabaseFile() migrates a version forward and keeps what is there", as
   await fill(file);
   const next: Migrations = {
     ...journalMigrations,
-    "0003-note": {
+    "0004-note": {
       async up(db: Kysely<unknown>): Promise<void> {
         await db.schema.alterTable("block").addColumn("note", "text").execute();
         await sql`update block set note = 'old'`.execute(db);
@@ -126,8 +126,8 @@ test("openDatabaseFile() migrates a version forward and keeps what is there", as
   const database = await openDatabaseFile(file, { ...journalSchema, version: journalSchema.version + 1 }, async () => next, options);
   assert.deepEqual({ ...database.prepare("select count(*) as blocks, sum(last - first + 1) as entries, min(note) as note from block").get() }, { blocks: 3, entries: 500, note: "old" });
   database.close();
-  assert.equal(readFileSync(file).readInt32BE(60), 3, "the header on disk says the new version");
-  await assert.rejects(openStorage({ file }), /schema version is 3, this program knows up to 2/);
+  assert.equal(readFileSync(file).readInt32BE(60), 4, "the header on disk says the new version");
+  await assert.rejects(openStorage({ file }), /schema version is 4, this program knows up to 3/);
 });
 
 test("openDatabaseFile() leaves the old version when a migration fails", async (context) => {
@@ -135,7 +135,7 @@ test("openDatabaseFile() leaves the old version when a migration fails", async (
   await fill(file);
   const failing: Migrations = {
     ...journalMigrations,
-    "0003-half": {
+    "0004-half": {
       async up(db: Kysely<unknown>): Promise<void> {
         await sql`drop table block`.execute(db);
         throw new Error("halfway");

@@ -112,6 +112,14 @@ export function checkpoint(database: DatabaseSync, mode: "passive" | "truncate")
   run(database, `pragma wal_checkpoint(${mode})`);
 }
 
+/** Makes the file anew, so that nothing is left in it of what was removed; the log is emptied. */
+export function purge(database: DatabaseSync): void {
+  run(database, "pragma temp_store = file"); // the copy that this takes may be larger than the memory; it is gone before anybody can find it by a name
+  run(database, "vacuum");
+  run(database, "pragma temp_store = memory");
+  checkpoint(database, "truncate");
+}
+
 /** Bytes of the file that hold something. */
 export function usedBytes(database: DatabaseSync): number {
   const pragma = (name: string): number => database.prepare(`pragma ${name}`).get()![name] as number;

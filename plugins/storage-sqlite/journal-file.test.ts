@@ -7,12 +7,13 @@ import type { Envelope } from "@busbar/core";
 import { journalMessage } from "@busbar/core/testkit";
 import { Pack, unpackEntries } from "./entry-codec.ts";
 import type { JournalFile, JournalRetentionStep } from "./journal-file.ts";
+import { EntrySeal } from "./entry-seal.ts";
 import type { JournalRetention } from "./journal-retention.ts";
 import { openJournal } from "./open-journal.ts";
 import { StorageFault } from "./storage-fault.ts";
 import { temporaryFolder } from "./temporary-storage.ts";
 
-const options = { durability: "full", cacheKiB: 1024, now: 1_750_000_000_000 } as const;
+const options = { durability: "full", cacheKiB: 1024, now: 1_750_000_000_000, seal: new EntrySeal(undefined) } as const;
 const forever: JournalRetention = { before: 0, size: 1e15, maxSize: 1e15 };
 
 /** Opens a file that is closed when the test ends. */

@@ -3,9 +3,12 @@ import { AckFile } from "./ack-file.ts";
 import { isEntry, splitBlocks, toBuffer, type Block, type RetainedEntry } from "./block.ts";
 import { Page, readBlocks, type BlockQuery, type PackedPage } from "./block-reader.ts";
 import { walkBlocks } from "./block-rows.ts";
-import { summarize, type BlockSummary } from "./block-summary.ts";
+import type { BlockSummary } from "./block-summary.ts";
+import { prepareBlockWriter, type BlockWriter } from "./block-writer.ts";
 import { Connection } from "./connection.ts";
-import { checkpoint, usedBytes, type ConnectionOptions } from "./database-file.ts";
+import { checkpoint, purge, usedBytes, type ConnectionOptions } from "./database-file.ts";
+import type { EntrySeal } from "./entry-seal.ts";
+import { JournalSealing } from "./journal-sealing.ts";
 import { findMergeable, findRemovable, type JournalRetention } from "./journal-retention.ts";
 import { requestSalvage } from "./open-or-salvage.ts";
 import { readSummarized } from "./summary-reader.ts";
@@ -32,8 +35,7 @@ export interface JournalRetentionStep {
 }
 
 interface Statements {
-  readonly insert: StatementSync;
-  readonly insertSummary: StatementSync;
+  readonly blocks: BlockWriter;
   readonly after: StatementSync;
   readonly block: StatementSync;
   readonly summaries: StatementSync;
@@ -41,10 +43,6 @@ interface Statements {
   readonly forget: StatementSync;
   readonly setCursor: StatementSync;
   readonly dropCursor: StatementSync;
-  readonly removeUpTo: StatementSync;
-  readonly removeFrom: StatementSync;
-  readonly removeSummariesUpTo: StatementSync;
-  readonly removeSummariesFrom: StatementSync;
   readonly setMeta: StatementSync;
 }
 
@@ -74,18 +72,23 @@ export class JournalFile {
   /** Everything up to this offset lies in blocks as large as they get. */
   #mergedUpTo = 0;
   readonly #cursors: Map<string, number>;
+  readonly #seal: EntrySeal;
+  /** The encryption of fields, and what is to be done about old entries. */
+  readonly sealing: JournalSealing;
 
   /** Takes over a database and what was found in it; made by `openJournal`. */
-  constructor(database: DatabaseSync, parts: { readonly path: string; readonly options: ConnectionOptions; readonly found: JournalState }) {
-    const { path, options, found } = parts;
+  constructor(database: DatabaseSync, parts: { readonly path: string; readonly options: ConnectionOptions; readonly found: JournalState; readonly seal: EntrySeal }) {
+    const { path, options, found, seal } = parts;
     const check = (reopened: DatabaseSync): void => {
       const { last } = reopened.prepare("select max(last) as last from block").get()!;
       if (last !== this.#end) throw new Error(`Cannot go on with the journal: it ends at ${String(last)}, what was acknowledged at ${this.#end}`);
     };
     this.#path = path;
     this.#checkpointBytes = options.checkpointBytes ?? defaultCheckpointBytes;
-    this.#connection = new Connection(database, { path, ...options, prepare, check });
+    this.#connection = new Connection(database, { path, ...options, prepare: (reopened) => prepare(reopened, found.epoch), check });
     this.epoch = found.epoch;
+    this.#seal = seal;
+    this.sealing = new JournalSealing(this.#connection, { seal, epoch: found.epoch });
     this.#first = found.first;
     this.#last = found.last;
     this.#end = found.end;
@@ -116,10 +119,11 @@ export class JournalFile {
   append(bytes: Buffer): number {
     const first = this.#last + 1;
     const retained = new Map<string, RetainedEntry>();
-    const blocks = splitBlocks(bytes, first, { epoch: this.epoch, retained });
+    const sealed = this.#seal.seal(bytes);
+    const blocks = splitBlocks(sealed, first, { epoch: this.epoch, retained });
     this.#connection.change("append to the journal", (statements) => {
       const { keep, forget } = statements;
-      for (const block of blocks) this.#insert(statements, block);
+      for (const block of blocks) statements.blocks.write(block);
       for (const [topic, entry] of retained) {
         if (entry.bytes) keep.run(topic, entry.offset, entry.bytes);
         else forget.run(topic);
@@ -127,8 +131,13 @@ export class JournalFile {
     });
     this.#end = this.#last = blocks.at(-1)!.last;
     this.#ack.write(this.#last);
-    this.#sinceCheckpoint += bytes.length + 4096;
+    this.#sinceCheckpoint += sealed.length + 4096;
     return first;
+  }
+
+  /** Says that so many bytes were written by others than `append`: they are due for a checkpoint, too. */
+  wrote(bytes: number): void {
+    this.#sinceCheckpoint += bytes;
   }
 
   /** Moves the log into the file when enough has gathered there; called between two messages, so that no append waits for it inside its commit. */
@@ -148,7 +157,7 @@ export class JournalFile {
     if (after < this.#first - 1) throw new StorageFault("UNKNOWN_OFFSET", `Cannot read after offset ${after}: the oldest that is left is ${this.#first}`, { resumeAfter: this.#first - 1 });
     if (after > this.#last) throw new StorageFault("UNKNOWN_OFFSET", `Cannot read after offset ${after}: the newest is ${this.#last}`);
     const { statements } = this.#connection;
-    const journal = { epoch: this.epoch, oldest: this.#first, newest: this.#last };
+    const journal = { epoch: this.epoch, oldest: this.#first, newest: this.#last, seal: this.#seal };
     const plain = (): PackedPage => readBlocks(walkBlocks(statements.after, after), query, journal);
     try {
       const { types } = query;
@@ -162,11 +171,12 @@ export class JournalFile {
 
   /** The last retained message of each topic, in order of offset. */
   retained(): PackedPage {
-    const page = new Page();
+    const page = new Page(this.#seal);
+    const broken: number[] = [];
     for (const { topic, offset, body } of this.#connection.database.prepare("select topic, offset, body from retained order by offset").all()) {
-      if (body instanceof Uint8Array && isEntry(toBuffer(body), String(topic))) page.add(offset as number, toBuffer(body));
+      if (body instanceof Uint8Array && isEntry(toBuffer(body), String(topic)) && !page.add(offset as number, toBuffer(body))) broken.push(offset as number);
     }
-    return page.pack(this.#last);
+    return { ...page.pack(this.#last), broken };
   }
 
   /** Where the reader `name` stands. */
@@ -198,9 +208,8 @@ export class JournalFile {
     const removed = upTo - this.#first + 1;
     const readers = Object.fromEntries([...this.#cursors].map(([name, offset]) => [name, upTo - Math.max(offset, this.#first - 1)] as const).filter(([, count]) => count > 0));
     if (removed > 0) {
-      const change = ({ removeUpTo, removeSummariesUpTo, setMeta }: Statements): void => {
-        removeUpTo.run(upTo);
-        removeSummariesUpTo.run(upTo);
+      const change = ({ blocks, setMeta }: Statements): void => {
+        blocks.remove(0, upTo);
         setMeta.run("last", String(this.#last));
         setMeta.run("first", String(upTo + 1));
       };
@@ -216,6 +225,11 @@ export class JournalFile {
     requestSalvage(this.#path);
   }
 
+  /** Makes the file anew, without what was removed from it or written over. Takes as much room again, twice. */
+  purge(): void {
+    this.#connection.guard("make the journal anew", purge);
+  }
+
   /** Moves everything into the one file and closes it. */
   close(): void {
     this.#connection.close();
@@ -227,9 +241,8 @@ export class JournalFile {
     if (run) {
       const blocks = splitBlocks(run.bytes, run.first, { epoch: this.epoch });
       const change = (statements: Statements): void => {
-        statements.removeFrom.run(run.first, run.last);
-        statements.removeSummariesFrom.run(run.first, run.last);
-        for (const block of blocks) this.#insert(statements, block);
+        statements.blocks.remove(run.first, run.last);
+        for (const block of blocks) statements.blocks.write(block);
       };
       try {
         this.#connection.change("merge blocks of the journal", change, false);
@@ -242,19 +255,11 @@ export class JournalFile {
     this.#mergedUpTo = upTo;
     return more;
   }
-
-  #insert({ insert, insertSummary }: Statements, block: Block): void {
-    const { last, first, min_time, max_time, received, crc, body } = block;
-    insert.run(last, first, min_time, max_time, received, crc, body);
-    const summary = summarize(block, this.epoch);
-    insertSummary.run(last, first, summary.types, summary.crc, summary.noted);
-  }
 }
 
-function prepare(database: DatabaseSync): Statements {
+function prepare(database: DatabaseSync, epoch: string): Statements {
   return {
-    insert: database.prepare("insert into block (last, first, min_time, max_time, received, crc, body) values (?, ?, ?, ?, ?, ?, ?)"),
-    insertSummary: database.prepare("insert or replace into summary (last, first, types, crc, noted) values (?, ?, ?, ?, ?)"),
+    blocks: prepareBlockWriter(database, epoch),
     after: database.prepare("select last, first, min_time, max_time, crc, body from block where last > ? order by last limit ?"),
     block: database.prepare("select last, first, min_time, max_time, crc, body from block where last = ?"),
     summaries: database.prepare("select last, first, types, crc, noted from summary where last > ? order by last limit ?"),
@@ -262,10 +267,6 @@ function prepare(database: DatabaseSync): Statements {
     forget: database.prepare("delete from retained where topic = ?"),
     setCursor: database.prepare("insert into cursor (name, offset) values (?, ?) on conflict (name) do update set offset = excluded.offset"),
     dropCursor: database.prepare("delete from cursor where name = ?"),
-    removeUpTo: database.prepare("delete from block where last <= ?"),
-    removeFrom: database.prepare("delete from block where last between ? and ?"),
-    removeSummariesUpTo: database.prepare("delete from summary where last <= ?"),
-    removeSummariesFrom: database.prepare("delete from summary where last between ? and ?"),
     setMeta: database.prepare("insert into meta (name, value) values (?, ?) on conflict (name) do update set value = excluded.value"),
   };
 }

@@ -9,10 +9,14 @@ export interface JournalMeta {
   readonly last: number;
   /** The oldest offset that retention has left; undefined where it never removed any. */
   readonly first: number | undefined;
+  /** What is said there about the encryption of fields, by name (journal-sealing.ts). */
+  readonly atRest: ReadonlyMap<string, string>;
 }
 
 /** Where the migrations put the roots of the tables that are read without SQLite, for a file whose first page says nothing any more. */
 const knownRoots: Readonly<Record<string, number>> = { meta: 6, block: 7, retained: 8, cursor: 10 };
+/** With it begin the names of what `meta` says about the encryption of fields. */
+export const atRestPrefix = "at-rest:";
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** The rows of a table of the journal, as far as they can be read. */
@@ -25,11 +29,12 @@ export function readMeta(source: PageSource): JournalMeta {
   const values = new Map<unknown, unknown>();
   for (const row of rowsOfTable(source, "meta")) if (row.values.length === 2) values.set(row.values[0], row.values[1]);
   const epoch = values.get("epoch");
+  const atRest = new Map([...values].filter((row): row is [string, string] => typeof row[0] === "string" && row[0].startsWith(atRestPrefix) && typeof row[1] === "string"));
   const offset = (name: string): number | undefined => {
     const value = Number(values.get(name));
     return values.has(name) && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
   };
-  return { epoch: typeof epoch === "string" && uuid.test(epoch) ? epoch : undefined, last: offset("last") ?? 0, first: offset("first") };
+  return { epoch: typeof epoch === "string" && uuid.test(epoch) ? epoch : undefined, last: offset("last") ?? 0, first: offset("first"), atRest };
 }
 
 /** The newest offset that the tables hold. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type { AckRecord } from "./ack-file.ts";
 import { isEntry, splitBlocks, toBuffer, type Block, type RetainedEntry } from "./block.ts";
-import { summarize } from "./block-summary.ts";
+import { prepareBlockWriter } from "./block-writer.ts";
 import { checkpoint, openDatabaseFile, run, type ConnectionOptions } from "./database-file.ts";
 import { entrySize } from "./entry-layout.ts";
 import type { Finding } from "./finding.ts";
@@ -50,7 +50,7 @@ export async function salvageJournal(path: string, options: ConnectionOptions, s
       for (const { offset } of retained.values()) last = Math.max(last, offset);
       run(database, "begin");
       const setMeta = database.prepare("insert into meta (name, value) values (?, ?)");
-      for (const [key, value] of [["epoch", epoch], ["last", last], ["first", first]] as const) setMeta.run(key, String(value));
+      for (const [key, value] of [["epoch", epoch], ["last", last], ["first", first], ...meta.atRest] as const) setMeta.run(key, String(value));
       const setCursor = database.prepare("insert into cursor (name, offset) values (?, ?)");
       for (const [cursor, offset] of cursors) setCursor.run(cursor, offset);
       const keep = database.prepare("insert into retained (topic, offset, body) values (?, ?, ?)");
@@ -95,8 +95,7 @@ function choosePlaces(found: Place[], oldest: number): Place[] {
 /** Copies the blocks in order, cutting from each what the one before it has, and takes note of the retained messages in them. */
 function copyBlocks(database: DatabaseSync, source: PageSource, options: { readonly places: readonly Place[]; readonly epoch: string; readonly retained: Map<string, RetainedEntry>; readonly onProgress: () => void }): void {
   const { places, epoch, retained } = options;
-  const insert = database.prepare("insert into block (last, first, min_time, max_time, received, crc, body) values (?, ?, ?, ?, ?, ?, ?)");
-  const insertSummary = database.prepare("insert into summary (last, first, types, crc, noted) values (?, ?, ?, ?, ?)");
+  const writer = prepareBlockWriter(database, epoch);
   let upTo = 0;
   let size = 0;
   run(database, "begin");
@@ -106,9 +105,7 @@ function copyBlocks(database: DatabaseSync, source: PageSource, options: { reado
     for (let offset = first; offset <= upTo; offset++) at += entrySize(body, at);
     const seen = new Map<string, RetainedEntry>();
     for (const part of splitBlocks(body.subarray(at), Math.max(first, upTo + 1), { epoch, retained: seen })) {
-      insert.run(part.last, part.first, part.min_time, part.max_time, part.received, part.crc, part.body);
-      const { types, crc, noted } = summarize(part, epoch);
-      insertSummary.run(part.last, part.first, types, crc, noted);
+      writer.write(part);
     }
     for (const [topic, entry] of seen) if (entry.offset > (retained.get(topic)?.offset ?? 0)) retained.set(topic, { offset: entry.offset, bytes: entry.bytes && Buffer.from(entry.bytes) });
     upTo = last;

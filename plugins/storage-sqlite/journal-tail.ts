@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { AckRecord } from "./ack-file.ts";
 import { isWhole, splitBlocks, toBuffer, type Block, type RetainedEntry } from "./block.ts";
 import { walkBlocks } from "./block-rows.ts";
+import { prepareBlockWriter } from "./block-writer.ts";
 import { run } from "./database-file.ts";
 import { headerSize } from "./entry-layout.ts";
 import type { Finding } from "./finding.ts";
@@ -72,10 +73,12 @@ export function keepLog(missing: MissingTail, { path, stamp }: { readonly path: 
 export function restoreTail(database: DatabaseSync, missing: MissingTail, { ack, keptAs }: { readonly ack: AckRecord; readonly keptAs: string | undefined }): Finding {
   run(database, "begin immediate");
   const insert = database.prepare("insert or ignore into block (last, first, min_time, max_time, received, crc, body) values (?, ?, ?, ?, ?, ?, ?)");
+  const { noteKeys } = prepareBlockWriter(database, ack.epoch);
   const retained = new Map<string, RetainedEntry>();
   let found = 0;
   for (const { last, first, min_time, max_time, received, crc, body } of missing.blocks) {
     insert.run(last, first, min_time, max_time, received, crc, body);
+    noteKeys({ last, body });
     splitBlocks(toBuffer(body), first, { epoch: ack.epoch, retained });
     found += last - first + 1;
   }
@@ -132,7 +135,7 @@ export function cutTail(database: DatabaseSync, options: { readonly path: string
     const next = whole === 0 ? (database.prepare("select min(first) as first from block").get()!["first"] as number) : whole + 1;
     run(database, "begin immediate");
     database.prepare("delete from block where last > ?").run(whole);
-    database.prepare("delete from summary where last > ?").run(whole);
+    for (const table of ["summary", "sealing"]) database.prepare(`delete from ${table} where last > ?`).run(whole);
     database.prepare("update meta set value = ? where name = 'last' and cast(value as integer) < ?").run(String(Math.max(end, whole)), Math.max(end, whole));
     run(database, "commit");
     const lost = Math.max(0, end - next + 1);

@@ -10,7 +10,7 @@ export type Migrations = Readonly<Record<string, Migration>>;
 /**
  * The journal: blocks of entries (entry-codec.ts) keyed by the offset of their last entry, so that "after an offset" is one search. Times are
  * the smallest and largest source time and the largest time of arrival in a block; `crc` is CRC-32 of the body, seeded with the epoch and the first offset.
- * `summary` holds what block-summary.ts says of a block, by the same key; blocks from before that have none.
+ * `summary` holds what block-summary.ts says of a block, by the same key; blocks from before that have none. `sealing` says how many entries of a block have fields that are encrypted with which key.
  */
 export const journalMigrations: Migrations = {
   "0001-journal": {
@@ -39,6 +39,18 @@ export const journalMigrations: Migrations = {
         .addColumn("types", "text", (column) => column.notNull())
         .addColumn("crc", "integer", (column) => column.notNull())
         .addColumn("noted", "blob")
+        .execute();
+    },
+  },
+  "0003-sealing": {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .createTable("sealing")
+        .addColumn("last", "integer", (column) => column.notNull())
+        .addColumn("key", "text", (column) => column.notNull())
+        .addColumn("entries", "integer", (column) => column.notNull())
+        .addPrimaryKeyConstraint("sealing_key", ["last", "key"])
+        .modifyEnd(sql`without rowid`)
         .execute();
     },
   },

@@ -7,3 +7,4 @@
 export { storageSqlite, storageSqlite as default } from "./storage-sqlite.ts";
 export { config } from "./config.ts";
 export { openJournalCopy, type JournalCopy } from "./journal-copy.ts";
+export { rekeyStorage, type RekeyOptions, type RekeyPlan, type RekeyReport } from "./rekey-storage.ts";

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { readAck, type AckRecord } from "./ack-file.ts";
 import { openDatabaseFile, run, type ConnectionOptions } from "./database-file.ts";
+import type { EntrySeal } from "./entry-seal.ts";
 import type { Finding } from "./finding.ts";
 import { JournalFile, type JournalState } from "./journal-file.ts";
 import { isJournal } from "./journal-pages.ts";
@@ -18,6 +19,8 @@ import { toOpeningError } from "./sqlite-error.ts";
 export interface JournalFileOptions extends ConnectionOptions {
   /** Now, ms since the Unix epoch: stands in the names of what is set aside. */
   readonly now: number;
+  /** Encrypts and decrypts the sensitive fields of entries. */
+  readonly seal: EntrySeal;
   /** Called now and then while a damaged file is salvaged. */
   readonly onProgress?: (() => void) | undefined;
 }
@@ -53,7 +56,7 @@ export async function openJournal(path: string, options: JournalFileOptions): Pr
     const database = await openDatabaseFile(path, journalSchema, migrations, { ...options, isOurs, onLocked });
     try {
       const { state, findings } = recover(database, { ...recovery, keptAs });
-      const journal = new JournalFile(database, { path, options, found: state });
+      const journal = new JournalFile(database, { path, options, found: state, seal: options.seal });
       return { journal, findings, close: () => journal.close() };
     } catch (error) {
       database.close();

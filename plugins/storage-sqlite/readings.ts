@@ -10,7 +10,7 @@ export interface Reading {
 export type Quality = "good" | "uncertain" | "bad";
 
 /** Why a value of a payload is not stored. */
-export type ReadingProblem = "not-readings" | "unsupported-value" | "too-long" | "too-many-values";
+export type ReadingProblem = "not-readings" | "sensitive" | "unsupported-value" | "too-long" | "too-many-values";
 
 /** Readings of one message at most, and the longest tag, unit and text in UTF-16 units. */
 export const readingLimits = { perMessage: 10_000, tag: 256, unit: 64, text: 4096 } as const;
@@ -27,16 +27,23 @@ export function readReadings(payload: unknown, refuse: (problem: ReadingProblem)
       return false;
     }
     const kind = typeof value;
-    if (typeof tag !== "string" || tag === "" || (kind !== "number" && kind !== "boolean" && kind !== "string") || (kind === "number" && !Number.isFinite(value))) refuse("unsupported-value");
+    if (isMark(value) || isMark(tag)) refuse("sensitive");
+    else if (typeof tag !== "string" || tag === "" || (kind !== "number" && kind !== "boolean" && kind !== "string") || (kind === "number" && !Number.isFinite(value))) refuse("unsupported-value");
     else if (tag.length > readingLimits.tag || (typeof value === "string" && value.length > readingLimits.text)) refuse("too-long");
     else found.push({ tag, value: value as number | boolean | string, unit: typeof unit === "string" && unit !== "" ? unit.slice(0, readingLimits.unit) : undefined, quality });
     return true;
   };
-  if (typeof payload !== "object" || payload === null || Array.isArray(payload) || isBytes(payload)) {
+  if (isMark(payload)) {
+    refuse("sensitive");
+  } else if (typeof payload !== "object" || payload === null || Array.isArray(payload) || isBytes(payload)) {
     refuse("not-readings");
   } else if ("values" in payload && Array.isArray(payload.values)) {
     const common = toQuality("quality" in payload ? payload.quality : undefined, "good");
     for (const item of payload.values as unknown[]) {
+      if (isMark(item)) {
+        refuse("sensitive");
+        continue;
+      }
       const { tag, value, unit, quality } = (typeof item === "object" && item !== null ? item : {}) as Record<string, unknown>;
       if (!add(tag, value, unit, toQuality(quality, common))) break;
     }
@@ -44,6 +51,11 @@ export function readReadings(payload: unknown, refuse: (problem: ReadingProblem)
     for (const [tag, value] of Object.entries(payload)) if (!add(tag, value, undefined, "good")) break;
   }
   return found;
+}
+
+/** What stands for a field that is stored encrypted. */
+function isMark(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, "$encrypted") && Object.keys(value).length === 1;
 }
 
 /** Bytes as they stand in JSON (WIRE §1). */

@@ -1,12 +1,13 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { Connection } from "./connection.ts";
-import { checkpoint, openDatabaseFile, usedBytes, type ConnectionOptions } from "./database-file.ts";
-import { entryFrom, entryJson, entryReceived, entrySize, entryTime, entryTopic } from "./entry-layout.ts";
+import { checkpoint, openDatabaseFile, purge, usedBytes, type ConnectionOptions } from "./database-file.ts";
+import { entryFrom, entryJson, entryReceived, entrySize, entryTime, entryTopic, entryType } from "./entry-layout.ts";
 import type { Finding } from "./finding.ts";
 import { openOrSalvage, requestSalvage } from "./open-or-salvage.ts";
 import { presenceDevice } from "./presence.ts";
 import { readReadings, type Reading } from "./readings.ts";
 import { seriesSchema } from "./schema-version.ts";
+import { isSensitiveSeries, maskPayload, type SeriesMask } from "./series-mask.ts";
 import { isSeries, salvageSeries } from "./series-salvage.ts";
 import { stampOf } from "./set-aside.ts";
 import { toOpeningError } from "./sqlite-error.ts";
@@ -31,6 +32,8 @@ export interface SeriesRetentionStep {
 export interface SeriesFileOptions extends ConnectionOptions {
   /** Device and tag pairs that it takes. */
   readonly maxSeries: number;
+  /** What is not to be stored, as it is sensitive. */
+  readonly mask: SeriesMask;
   /** Now, ms since the Unix epoch: stands in the names of what is set aside. */
   readonly now: number;
   /** Called now and then while a damaged file is salvaged. */
@@ -68,6 +71,7 @@ export class SeriesFile {
   readonly #path: string;
   readonly #connection: Connection<Statements>;
   readonly #maxSeries: number;
+  readonly #mask: SeriesMask;
   #known = new Map<string, Series>();
   #count: number;
   #sinceCheckpoint = 0;
@@ -96,6 +100,7 @@ export class SeriesFile {
     this.#path = path;
     this.#connection = new Connection(database, { path, ...options, prepare });
     this.#maxSeries = options.maxSeries;
+    this.#mask = options.mask;
     this.#count = database.prepare("select count(*) as count from series").get()!["count"] as number;
   }
 
@@ -132,8 +137,9 @@ export class SeriesFile {
     };
     this.#change("store readings", (statements) => {
       for (let at = 0; at < bytes.length; at += entrySize(bytes, at)) {
-        const payload = entryJson(bytes, at);
-        const present = presenceDevice(entryTopic(bytes, at));
+        const topic = entryTopic(bytes, at);
+        const present = presenceDevice(topic);
+        const payload = this.#readable(bytes, at, topic);
         if (present === undefined) {
           sees(entryFrom(bytes, at), entryReceived(bytes, at));
           readings(statements, entryFrom(bytes, at), entryTime(bytes, at), payload);
@@ -184,6 +190,31 @@ export class SeriesFile {
     return { removed, bytes: usedBytes(this.database), more: this.#retainAt !== 0 || removed > 0 };
   }
 
+  /** Removes one series, if it is there. */
+  forget(device: string, tag: string): void {
+    this.#remove(this.database.prepare("select id from series where device = ? and tag = ?").all(device, tag));
+  }
+
+  /** Removes the series that are of sensitive values, going by their devices and tags. `types`: of the messages that they may come from. */
+  forgetSensitive(types: readonly string[]): void {
+    this.#remove(this.database.prepare("select id, device, tag from series").all().filter(({ device, tag }) => isSensitiveSeries(device as string, tag as string, this.#mask, types)));
+  }
+
+  #remove(rows: readonly Record<string, unknown>[]): void {
+    if (rows.length === 0) return;
+    const removals = ["delete from point where series = ?", "delete from series where id = ?"].map((text) => this.database.prepare(text));
+    this.#change("remove sensitive series", () => {
+      for (const { id } of rows) for (const removal of removals) removal.run(id as number);
+    });
+    this.#known = new Map();
+    this.#count -= rows.length;
+  }
+
+  /** Makes the file anew, without what was removed from it. */
+  purge(): void {
+    this.#connection.guard("make the series anew", purge);
+  }
+
   /** Has the file salvaged when it is opened next. */
   requestSalvage(): void {
     requestSalvage(this.#path);
@@ -199,6 +230,14 @@ export class SeriesFile {
     const row = this.database.prepare("select min(oldest) as oldest, max(newest) as newest from (select (select min(time) from point where series = id) as oldest, time as newest from series)").get()!;
     const [oldest, newest] = [row["oldest"] as number | null, row["newest"] as number | null];
     return oldest === null || newest === null ? 0 : oldest + Math.max(1, Math.ceil((newest - oldest) / 20));
+  }
+
+  /** The payload of the entry at `at` without what is sensitive in it. */
+  #readable(bytes: Buffer, at: number, topic: string): unknown {
+    const payload = entryJson(bytes, at);
+    const { sensitive } = this.#mask;
+    const type = entryType(bytes, at);
+    return sensitive.concerns(topic, type) ? maskPayload(payload, sensitive.placesIn(topic, type, payload)) : payload;
   }
 
   #series(device: string, reading: Reading): Series | undefined {

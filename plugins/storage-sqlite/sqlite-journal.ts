@@ -88,7 +88,9 @@ export class SqliteJournal implements Journal {
   }
 
   async retained(): Promise<readonly Entry[]> {
-    return unpackEntries((await this.#worker.call("retained", null)).buffer);
+    const { buffer, broken = [] } = await this.#worker.call("retained", null);
+    for (const offset of broken) this.#report(offset - 1, new BusbarError("DAMAGED", `Cannot read the retained message of offset ${offset}: its encrypted fields are not as they were written`, { resumeAfter: offset }));
+    return unpackEntries(buffer);
   }
 
   async cursor(name: string): Promise<number | undefined> {

@@ -1,8 +1,9 @@
-import { covers, definePlugin, errorText, JournalPort, StorePort, type Envelope } from "@busbar/core";
+import { AuditPort, covers, definePlugin, errorText, JournalPort, loadEncryption, StorePort, type Envelope } from "@busbar/core";
 import { config } from "./config.ts";
 import { CursorWatch } from "./cursor-watch.ts";
 import { presenceDevice } from "./presence.ts";
 import { openStorage } from "./storage.ts";
+import { watchSealing } from "./watch-sealing.ts";
 
 /** Steps of retention in a row; the next ones wait for the next interval. */
 const maxSteps = 1000;
@@ -12,6 +13,7 @@ export const storageSqlite = definePlugin({
   name: "storage-sqlite",
   description: "Journal, series, devices and retained values in SQLite",
   config,
+  needs: { audit: AuditPort },
   provides: { journal: JournalPort, store: StorePort },
   async setup(ctx) {
     const { config: settings, metrics, clock, log } = ctx;
@@ -19,7 +21,10 @@ export const storageSqlite = definePlugin({
     const entered = metrics.counter("busbar_storage_readings_entered_total", "Messages with readings that came to be stored");
     const written = metrics.counter("busbar_storage_readings_settled_total", "Messages with readings that were written; those dropped are in busbar_dropped_total", { fate: "written" });
     const eighth = (bytes: number): number => bytes + Math.floor(bytes / 8);
+    const encryption = settings.encryption && (await loadEncryption(settings.encryption, (file) => ctx.path(file)));
     const storage = await openStorage({
+      encryption,
+      readings: settings.readings,
       file: ctx.path(settings.file),
       durability: settings.durability,
       journalLimit: eighth(settings.journal.maxSize),
@@ -65,6 +70,7 @@ export const storageSqlite = definePlugin({
 
     let sizes = { journalBytes: 0, seriesBytes: 0 };
     const forced = metrics.counter("busbar_storage_journal_forced_total", "Messages removed by the size limit that a durable reader had not passed");
+    const sealing = watchSealing(ctx, storage.rekeying, encryption);
     const watch = new CursorWatch({ metrics, log, clock, size: settings.journal.size, last: () => storage.journal.bounds().last });
     ctx.defer(() => watch.close());
     let said = false;
@@ -90,6 +96,7 @@ export const storageSqlite = definePlugin({
       for (;;) {
         await retain(signal);
         watch.look(await storage.journal.cursors(), sizes.journalBytes);
+        await sealing.look();
         await clock.sleep(settings.retentionInterval, signal);
       }
     });

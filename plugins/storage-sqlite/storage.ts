@@ -1,7 +1,8 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
-import { BusbarError } from "@busbar/core";
+import { BusbarError, type Encryption } from "@busbar/core";
 import type { Finding } from "./finding.ts";
+import { Rekeying } from "./rekeying.ts";
 import type { JournalRetention } from "./journal-retention.ts";
 import { ReadingQueue, type ReadingQueueOptions } from "./reading-queue.ts";
 import { SqliteJournal, type JournalCounters } from "./sqlite-journal.ts";
@@ -22,6 +23,10 @@ export interface StorageOptions {
   readonly maxSeries?: number;
   /** Bytes appended to the journal between two checkpoints. Default 8 MiB. */
   readonly checkpointBytes?: number;
+  /** Which fields are encrypted, and the keys. Default: none are. */
+  readonly encryption?: Encryption | undefined;
+  /** Topics whose payloads are stored as series, in which sensitive fields must not be. Default "status/#". */
+  readonly readings?: readonly string[] | undefined;
   readonly queue?: Partial<ReadingQueueOptions>;
   readonly counters?: JournalCounters;
   /** Called at the opening for everything that was found wrong with the files, and later for entries that are found not to be as they were written. */
@@ -40,6 +45,8 @@ export interface Storage {
   readonly store: SqliteStore;
   /** Takes readings and signs of life on their way into the series. */
   readonly queue: ReadingQueue;
+  /** The encryption of fields, and old entries. */
+  readonly rekeying: Rekeying;
   /** One step of retention of both files. */
   retain(limits: { readonly journal: JournalRetention; readonly series: { readonly before: number; readonly size: number } }): Promise<RetentionReport>;
   /** Ends the thread as it is, in the midst of whatever it does: what is not acknowledged then may be there or not. */
@@ -91,6 +98,8 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       maxSeries: options.maxSeries ?? 100_000,
       checkpointBytes: options.checkpointBytes,
       now: (options.now ?? Date.now)(),
+      encryption: options.encryption,
+      readings: options.readings ?? ["status/#"],
     });
     for (const finding of opened.findings) options.onFinding?.(finding);
     const journal = new SqliteJournal(worker, opened, { counters: options.counters, onFinding: options.onFinding });
@@ -100,6 +109,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       journal,
       store: new SqliteStore(worker, journal, queue),
       queue,
+      rekeying: new Rekeying(worker, opened.sealing),
       async retain(limits) {
         const step = await worker.call("retainJournal", limits.journal);
         journal.setBounds(step.bounds);

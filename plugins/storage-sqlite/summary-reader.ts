@@ -2,6 +2,7 @@ import { isWhole, toBuffer, type Block } from "./block.ts";
 import { entryMatcher, Page, pageMs, type BlockQuery, type PackedPage } from "./block-reader.ts";
 import { areNoted, isSound, type BlockSummary } from "./block-summary.ts";
 import { entrySize } from "./entry-layout.ts";
+import type { EntrySeal } from "./entry-seal.ts";
 
 /** A query that names the types that it can match. */
 export interface TypedQuery extends BlockQuery {
@@ -13,6 +14,7 @@ export interface SummarizedJournal {
   readonly epoch: string;
   readonly oldest: number;
   readonly newest: number;
+  readonly seal: EntrySeal;
   /** From the query's `after` on. */
   readonly summaries: Iterable<BlockSummary>;
   /** The block that ends at an offset. */
@@ -28,7 +30,7 @@ export interface SummarizedJournal {
  */
 export function readSummarized(query: TypedQuery, journal: SummarizedJournal): PackedPage {
   const { after, limit, types } = query;
-  const page = new Page();
+  const page = new Page(journal.seal);
   const matches = entryMatcher(query);
   const noted = areNoted(types);
   const wanted = new Map<string, boolean>();
@@ -43,7 +45,7 @@ export function readSummarized(query: TypedQuery, journal: SummarizedJournal): P
       if (found === undefined) break;
       for (const { offset, bytes } of found) {
         if (offset <= upTo || !matches(bytes, 0)) continue;
-        page.add(offset, bytes);
+        if (!page.add(offset, bytes)) return page.endBefore(offset, after);
         if (page.isFull(limit)) return page.pack(offset);
       }
     }

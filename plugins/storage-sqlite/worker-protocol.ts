@@ -1,7 +1,8 @@
-import type { ErrorCode, DeviceRecord, SeriesPoint } from "@busbar/core";
+import type { DeviceRecord, Encryption, ErrorCode, SeriesPoint } from "@busbar/core";
 import type { BlockQuery, PackedPage } from "./block-reader.ts";
 import type { Finding } from "./finding.ts";
 import type { Bounds, JournalRetentionStep } from "./journal-file.ts";
+import type { SealingState, SealingStep } from "./journal-sealing.ts";
 import type { JournalRetention } from "./journal-retention.ts";
 import type { IngestResult, SeriesRetentionStep } from "./series-file.ts";
 import type { SeriesRequest } from "./series-query.ts";
@@ -22,7 +23,14 @@ export interface WorkerOptions {
   readonly checkpointBytes: number | undefined;
   /** Now, ms since the Unix epoch. */
   readonly now: number;
+  /** Which fields are encrypted, and the keys; undefined = none are. */
+  readonly encryption: Encryption | undefined;
+  /** Topics whose payloads are stored as series. */
+  readonly readings: readonly string[];
 }
+
+/** Entries with encrypted fields, by the id of the key. */
+export type SealedCounts = Readonly<Record<string, number>>;
 
 /** Packed messages: the first `length` bytes of `buffer`, which travels and is not copied. FACTS T3: Deno is slow with a Uint8Array. */
 export interface PackedBatch {
@@ -32,7 +40,7 @@ export interface PackedBatch {
 
 /** Everything the worker does: argument and result of each call. */
 export interface WorkerCalls {
-  open: { argument: WorkerOptions; result: { readonly epoch: string; readonly bounds: Bounds; readonly findings: readonly Finding[] } };
+  open: { argument: WorkerOptions; result: { readonly epoch: string; readonly bounds: Bounds; readonly findings: readonly Finding[]; readonly sealing: SealingState & { readonly counts: SealedCounts; readonly rekeyedUpTo: number } } };
   append: { argument: PackedBatch; result: { readonly first: number; readonly bounds: Bounds; readonly buffer: ArrayBuffer } };
   read: { argument: BlockQuery; result: PackedPage };
   retained: { argument: null; result: PackedPage };
@@ -46,6 +54,11 @@ export interface WorkerCalls {
   devices: { argument: { readonly after?: string | undefined; readonly limit: number }; result: DeviceRecord[] };
   device: { argument: string; result: DeviceRecord | undefined };
   retainSeries: { argument: { readonly before: number; readonly size: number }; result: SeriesRetentionStep };
+  sealedCounts: { argument: null; result: SealedCounts };
+  survey: { argument: number; result: SealingStep };
+  rekey: { argument: number; result: SealingStep };
+  /** Once all entries are done: the retained values, the series, and the files made anew. `left`: retained values that could not be encrypted anew. */
+  finishRekey: { argument: null; result: { readonly left: number } };
   close: { argument: null; result: null };
 }
 

@@ -1,12 +1,16 @@
 import { parentPort } from "node:worker_threads";
+import { matchesAny } from "@busbar/core";
+import { entryFrom, entryTopic } from "./entry-layout.ts";
+import { EntrySeal } from "./entry-seal.ts";
 import type { JournalFile } from "./journal-file.ts";
 import { openJournal } from "./open-journal.ts";
 import { isDamaged } from "./open-or-salvage.ts";
 import { SeriesFile } from "./series-file.ts";
 import { toStorageError } from "./sqlite-error.ts";
 import { StorageFault } from "./storage-fault.ts";
+import { sensitiveTags } from "./series-mask.ts";
 import type { SeriesQuery } from "./series-query.ts";
-import type { WorkerCalls, WorkerReply, WorkerRequest } from "./worker-protocol.ts";
+import type { WorkerCalls, WorkerOptions, WorkerReply, WorkerRequest } from "./worker-protocol.ts";
 
 /*
  * The thread that owns both files. Calls are served in order of arrival; only a series query gives way between two slices.
@@ -14,18 +18,23 @@ import type { WorkerCalls, WorkerReply, WorkerRequest } from "./worker-protocol.
 const port = parentPort!;
 let journal: JournalFile;
 let series: SeriesFile;
+let encrypts: Pick<WorkerOptions, "encryption" | "readings">;
 let query: { readonly on: SeriesFile["database"]; readonly ask: SeriesQuery } | undefined;
 
 const calls: { readonly [K in keyof WorkerCalls]: (argument: WorkerCalls[K]["argument"]) => WorkerCalls[K]["result"] | Promise<WorkerCalls[K]["result"]> } = {
   async open(options) {
     const { now, durability, checkpointBytes } = options;
     const onProgress = (): void => port.postMessage({ id: 0, progress: true } satisfies WorkerReply);
-    const opened = await openJournal(options.file, { durability, cacheKiB: 4096, maxBytes: options.journalLimit, checkpointBytes, now, onProgress });
+    encrypts = options;
+    const seal = new EntrySeal(options.encryption);
+    const opened = await openJournal(options.file, { durability, cacheKiB: 4096, maxBytes: options.journalLimit, checkpointBytes, now, onProgress, seal });
     journal = opened.journal;
     try {
-      const other = await SeriesFile.open(options.seriesFile, { durability: "normal", cacheKiB: 16_384, maxBytes: options.seriesLimit, maxSeries: options.maxSeries, now, onProgress });
+      const sealing = { ...journal.sealing.begin(journal.bounds.last), counts: journal.sealing.counts(), rekeyedUpTo: journal.sealing.rekeyedUpTo() };
+      const mask = { sensitive: seal.sensitive, readings: options.readings };
+      const other = await SeriesFile.open(options.seriesFile, { durability: "normal", cacheKiB: 16_384, maxBytes: options.seriesLimit, maxSeries: options.maxSeries, mask, now, onProgress });
       series = other.series;
-      return { epoch: journal.epoch, bounds: journal.bounds, findings: [...opened.findings, ...other.findings] };
+      return { epoch: journal.epoch, bounds: journal.bounds, findings: [...opened.findings, ...other.findings], sealing };
     } catch (error) {
       journal.close();
       throw error;
@@ -44,8 +53,35 @@ const calls: { readonly [K in keyof WorkerCalls]: (argument: WorkerCalls[K]["arg
   devices: async (request) => (await queries()).devices(request),
   device: async (id) => (await queries()).device(id),
   retainSeries: (limits) => series.retain(limits),
+  sealedCounts: () => journal.sealing.counts(),
+  survey: (after) => journal.sealing.survey(after),
+  rekey: (after) => rekey(after),
+  finishRekey() {
+    const left = journal.sealing.rekeyRetained();
+    series.forgetSensitive([...new Set((encrypts.encryption?.sensitive ?? []).flatMap(({ topics }) => topics).map((topic) => topic.split("/", 1)[0]!).map((type) => (/^[+#]$/.test(type) ? "status" : type)))]);
+    series.purge();
+    journal.purge();
+    journal.sealing.finishRekey();
+    return { left };
+  },
   close: () => (journal.close(), series.close(), null),
 };
+
+/** The series of what is encrypted now are removed first: after a crash in between they would not be known any more. */
+function rekey(after: number): WorkerCalls["rekey"]["result"] {
+  const known = new Set<string>();
+  const step = journal.sealing.rekey(after, (entry, { before, places }) => {
+    if (!matchesAny(encrypts.readings, entryTopic(entry, 0))) return;
+    const device = entryFrom(entry, 0);
+    for (const tag of sensitiveTags(before, places)) {
+      const key = `${device}\u0000${tag}`;
+      if (!known.has(key)) series.forget(device, tag);
+      known.add(key);
+    }
+  });
+  journal.wrote(step.bytes);
+  return step;
+}
 
 /** Kysely takes a tenth of a second to load: only once somebody asks. */
 async function queries(): Promise<SeriesQuery> {
@@ -69,6 +105,7 @@ port.on("message", (request: WorkerRequest) => {
     refuse(request, error);
   }
   if (request.call === "append") afterwards(() => journal.checkpointIfDue());
+  else if (request.call === "rekey") afterwards(() => journal.checkpointIfDue());
   else if (request.call === "ingest") afterwards(() => series.checkpointIfDue());
 });
 

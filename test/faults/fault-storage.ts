@@ -1,6 +1,6 @@
 import process from "node:process";
 import { Worker } from "node:worker_threads";
-import { definePlugin, JournalPort, StorePort, type Envelope, type Journal } from "@busbar/core";
+import { AuditPort, definePlugin, JournalPort, StorePort, type Envelope, type Journal } from "@busbar/core";
 import { config as storageConfig, storageSqlite } from "@busbar/storage-sqlite";
 import * as v from "valibot";
 
@@ -19,6 +19,7 @@ export const faultStorage = definePlugin({
   name: "storage-sqlite",
   description: "storage-sqlite that breaks at a given moment",
   config: v.strictObject({ ...storageConfig.entries, fault }),
+  needs: { audit: AuditPort },
   provides: { journal: JournalPort, store: StorePort },
   async setup(ctx) {
     const { fault, ...config } = ctx.config;

@@ -6,7 +6,7 @@ import { test, type TestContext } from "node:test";
 import { openSecretFile, readKeyText, readSecretFile } from "./secret-file.ts";
 
 async function folder(t: TestContext): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), "busbar-auth-"));
+  const path = await mkdtemp(join(tmpdir(), "busbar-secret-"));
   t.after(() => rm(path, { recursive: true, force: true }));
   return path;
 }

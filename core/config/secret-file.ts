@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { constants, copyFile, link, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { BusbarError } from "@busbar/core";
+import { BusbarError } from "../errors.ts";
 
 /** A secret is at most this long, so that a wrong path does not load a disk image. */
 const longest = 65_536;
