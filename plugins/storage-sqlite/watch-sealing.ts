@@ -29,7 +29,7 @@ export function watchSealing(ctx: PluginContext<unknown, { audit: typeof AuditPo
   for (const [key, entries] of Object.entries(opened.counts)) if (!ids.has(key)) log.warn("fields are encrypted with a key that is not in the config: readers get a mark in their place", { keyId: key, messages: entries });
   if (current !== undefined && encryption!.sensitive.length > 0 && current !== opened.previousKey) {
     needs.audit.write(opened.previousKey === undefined ? "key-created" : "key-changed", { of: "fields at rest", id: current, ...(opened.previousKey === undefined ? {} : { before: opened.previousKey }) });
-    log.info("fields are encrypted with another key from now on", { keyId: current, ...(opened.previousKey === undefined ? {} : { before: opened.previousKey }) });
+    log.info("sensitive fields are encrypted with this key from now on", { keyId: current, ...(opened.previousKey === undefined ? {} : { before: opened.previousKey }) });
   }
   if (encryption !== undefined) {
     let plain = 0;

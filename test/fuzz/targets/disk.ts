@@ -5,6 +5,7 @@ import { Pack } from "../../../plugins/storage-sqlite/entry-codec.ts";
 import { isEntry, splitBlocks, type Block } from "../../../plugins/storage-sqlite/block.ts";
 import { readBlocks } from "../../../plugins/storage-sqlite/block-reader.ts";
 import { entryTopic } from "../../../plugins/storage-sqlite/entry-layout.ts";
+import { EntrySeal } from "../../../plugins/storage-sqlite/entry-seal.ts";
 import { StorageFault } from "../../../plugins/storage-sqlite/storage-fault.ts";
 import { lastKeyOfTree, rowsOfPage, rowsOfTree } from "../../../plugins/storage-sqlite/tree-reader.ts";
 import { pageSize } from "../../../plugins/storage-sqlite/wal-reader.ts";
@@ -30,11 +31,12 @@ const blocks: FuzzTarget = {
   seeds: [Uint8Array.from(packed())],
   open() {
     const [whole] = splitBlocks(packed(), 1, { epoch }) as [Block];
+    const seal = new EntrySeal(undefined);
     return (bytes) => {
       const same = Buffer.compare(Buffer.from(whole.body), bytes) === 0;
       isEntry(Buffer.from(bytes), "status/plc-0");
       try {
-        const page = readBlocks([{ ...whole, body: Buffer.from(bytes) }], { topics: undefined as never, after: 0, limit: 10 } as never, { epoch, oldest: 1, newest: whole.last });
+        const page = readBlocks([{ ...whole, body: Buffer.from(bytes) }], { topics: undefined as never, after: 0, limit: 10 } as never, { epoch, oldest: 1, newest: whole.last, seal });
         assert.ok(same, "a block that is not as it was written was read");
         assert.ok(page !== undefined);
         return "read";
