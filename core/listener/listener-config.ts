@@ -41,10 +41,12 @@ export function sessionFields() {
     rate: field(integer(0, 10_000_000), 50_000, "Messages per second of one connection; more end it (4029). 0 = no limit. Default 50000."),
     byteRate: field(byteSize(0, 1024 ** 4), "32MiB", "Bytes of frames per second of one connection, of which those of one second may come at once; one that sends more is read more slowly. 0 = no limit. Default 32MiB."),
     subscriptions: field(integer(1, 100_000), 100, "Subscriptions of one connection. Default 100."),
+    payload: field(byteSize(64, 64 * 1024 ** 2), "64MiB", "Bytes of a message's payload; a longer one is refused (TOO_LARGE), the connection stays. Default 64MiB, so that the limit of frames decides; 64 bytes to 64MiB."),
+    nesting: field(integer(1, 64), 64, "Levels of arrays and objects in a payload; a deeper one is refused (BAD_FRAME). Default 64, 1 to 64."),
     patternDepth: field(integer(1, 32), 32, "Levels of the topic filter of a subscription; a deeper one is refused (BAD_FRAME). Default 32, 1 to 32."),
     inFlight: field(integer(1, 65_535), 100, "Deliveries of qos 1 and 2 of one subscription that may be unacknowledged. Default 100."),
     redeliver: field(duration(100, 3_600_000), "10s", "An unacknowledged delivery is sent again after so long, then after twice as long, up to a minute. Default 10s."),
-    buffer: field(byteSize(16 * 1024, 1024 ** 3), "4MiB", "Bytes queued towards one peer before slowConsumer acts; as many again may wait in its subscriptions' queues. Default 4MiB."),
+    buffer: field(byteSize(16 * 1024, 1024 ** 3), "4MiB", "Bytes queued towards one peer before slowConsumer acts; as many again may wait in its subscriptions' queues, and as many be unacknowledged. Default 4MiB."),
     slowConsumer: field(
       v.picklist(["disconnect", "drop-newest", "drop-oldest", "latest"]),
       "disconnect",

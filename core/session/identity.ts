@@ -3,6 +3,7 @@ import { PrincipalBus } from "../delivery/create-bus.ts";
 import type { Done } from "../delivery/journal-writer.ts";
 import { createMessage, type Message } from "../envelope.ts";
 import { Inbox } from "./inbox.ts";
+import { checkPayload } from "./payload-limits.ts";
 import type { PeerChannel } from "./peer-channel.ts";
 import type { SessionServices } from "./session-services.ts";
 import type { Nonce } from "./signed/seen-nonces.ts";
@@ -45,10 +46,12 @@ export class Identity {
 
   /**
    * Checks a message from the peer and fills in what it lacks. Gives the nonce of one that is signed, which then has to be sent with it.
-   * @throws {BusbarError} FORBIDDEN where the identity may not say it, BAD_FRAME when its signature is malformed.
+   * @throws {BusbarError} FORBIDDEN where the identity may not say it, BAD_FRAME when its signature is malformed; TOO_LARGE or BAD_FRAME for a payload beyond the limits.
    */
   admit(message: Message): Nonce | undefined {
-    const { signed = "off" } = this.#channel.options.limits ?? {};
+    const { limits } = this.#channel.options;
+    const signed = limits?.signed ?? "off";
+    if (limits !== undefined) checkPayload(message, limits);
     const nonce = signed === "off" ? undefined : this.#services.signed.check(message, { mode: signed, principal: this.principal });
     this.bus.admit(message);
     if (message.type === "command") this.#services.audit.heard(message, this.#channel.origin);

@@ -4,6 +4,7 @@ import type { Draft, Message } from "../envelope.ts";
 import { errorCode } from "../errors.ts";
 import type { AuthFrame } from "../frame.ts";
 import { isId } from "../topic.ts";
+import { checkPayload } from "./payload-limits.ts";
 import type { PeerSession } from "./peer-session.ts";
 import type { SessionServices } from "./session-services.ts";
 import type { SessionOptions } from "./sessions.ts";
@@ -73,12 +74,14 @@ export class Login {
       return refused();
     }
     if (will === undefined) return accepted(principal, undefined);
-    const { limits: { signed: mode = "off" } = {} } = session.channel.options;
+    const { limits = {} } = session.channel.options;
+    const { signed: mode = "off" } = limits;
     const wrong = (error: unknown): void => {
       session.channel.sayError(error, { msgid: will.msgid });
       this.#refused(error);
     };
     try {
+      checkPayload(will, limits);
       const nonce = services.signed.check(will, { mode, principal });
       const draft = services.wills.check(new PrincipalBus(services, principal), will);
       if (nonce === undefined) return accepted(principal, draft);

@@ -10,7 +10,7 @@ export interface WaitingDelivery {
 /** What one waiting message takes besides its payload, about: the object and its strings. Bytes. */
 const overhead = 200;
 
-/** Bytes that all queues of one session may hold together. */
+/** Bytes that all queues, or all unacknowledged deliveries, of one session may hold together. */
 export interface QueueBudget {
   left: number;
 }
@@ -106,6 +106,6 @@ export class OverflowQueue {
 }
 
 /** About how much memory a message takes, in bytes. It does not change while the message waits: its payload has been written out as text or is plain bytes. */
-function sizeOf(message: Message): number {
+export function sizeOf(message: Message): number {
   return overhead + (message.payloadBytes()?.length ?? message.payloadText().length);
 }

@@ -5,7 +5,7 @@ import type { Envelope, Message } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
 import type { SubscribeFrame } from "../frame.ts";
 import { retryDelay } from "../retry.ts";
-import type { OverflowQueue } from "./overflow-queue.ts";
+import type { OverflowQueue, QueueBudget } from "./overflow-queue.ts";
 import type { PeerChannel } from "./peer-channel.ts";
 import { Unacknowledged } from "./unacknowledged.ts";
 
@@ -19,6 +19,8 @@ const roomPause = 20;
 export interface PeerSubscriptionOptions {
   /** For what is not in the journal and finds no room; without one the session decides. */
   readonly queue: OverflowQueue | undefined;
+  /** Bytes that the unacknowledged deliveries of the session may take; what finds no room waits in the journal. */
+  readonly unacknowledged: QueueBudget;
   /** Is told when it cannot go on. */
   readonly failed: (subscription: PeerSubscription, error: unknown) => void;
 }
@@ -49,13 +51,13 @@ export class PeerSubscription {
   #open = true;
   #wake: (() => void) | undefined;
 
-  constructor(frame: SubscribeFrame, channel: PeerChannel, { queue, failed }: PeerSubscriptionOptions) {
+  constructor(frame: SubscribeFrame, channel: PeerChannel, { queue, unacknowledged, failed }: PeerSubscriptionOptions) {
     const { office } = channel;
     this.frame = frame;
     this.#channel = channel;
     this.#queue = queue;
     this.#failed = failed;
-    this.#unacknowledged = frame.qos > 0 ? new Unacknowledged(channel.redeliver) : undefined;
+    this.#unacknowledged = frame.qos > 0 ? new Unacknowledged(channel.redeliver, unacknowledged) : undefined;
     this.#firstOffset = office.last;
     this.#after = frame.since ?? this.#firstOffset;
     this.#catchingUp = frame.since !== undefined;
@@ -78,6 +80,7 @@ export class PeerSubscription {
   /** Sends again what has been unacknowledged for too long. */
   repeat(now: number): void {
     this.#unacknowledged?.repeat(now, this.#repeatOne);
+    if (this.#catchingUp || this.#retained !== undefined) void this.#work(); // another subscription may have made room
   }
 
   readonly #repeatOne = (message: Message, offset: number): boolean => this.#channel.hasRoom() && this.#channel.send(message, offset, this.frame);
@@ -181,7 +184,9 @@ export class PeerSubscription {
   }
 
   #freeSlots(): number {
-    return this.#unacknowledged === undefined ? maxPage : this.#channel.inFlight - this.#unacknowledged.size;
+    const { inFlight } = this.#channel;
+    if (this.#unacknowledged === undefined) return maxPage;
+    return this.#unacknowledged.hasRoom ? inFlight - this.#unacknowledged.size : 0;
   }
 
   #sendRetained(retained: Map<string, RetainedValue>): void {

@@ -14,12 +14,14 @@ export class PeerSubscriptions {
   readonly #limits: SessionLimits;
   readonly #all = new Map<string, PeerSubscription>();
   readonly #budget: QueueBudget;
+  readonly #unacknowledged: QueueBudget;
   #principal: Principal | undefined;
 
   constructor(channel: PeerChannel) {
     this.#channel = channel;
     this.#limits = channel.options.limits ?? {};
     this.#budget = { left: this.#limits.buffer ?? defaultBuffer };
+    this.#unacknowledged = { left: this.#limits.buffer ?? defaultBuffer };
   }
 
   /**
@@ -40,7 +42,7 @@ export class PeerSubscriptions {
     this.#checkResume(frame);
     this.#channel.say({ kind: "subscribed", topic, ref, offset: since ?? office.last, epoch: office.journal?.epoch });
     known?.close();
-    const subscription = new PeerSubscription(frame, this.#channel, { queue: this.#queueFor(frame), failed: this.#failed });
+    const subscription = new PeerSubscription(frame, this.#channel, { queue: this.#queueFor(frame), unacknowledged: this.#unacknowledged, failed: this.#failed });
     if (this.#channel.open) this.#all.set(key, subscription);
     else subscription.close(); // what it was handed at once was too much for the peer
     this.#findCommands(bus.principal);

@@ -17,6 +17,10 @@ export interface SessionLimits {
   readonly rate?: number;
   /** Bytes of frames per second, averaged over a second; who sends more is read more slowly. Default 0 = no limit. */
   readonly byteRate?: number;
+  /** Bytes of a message's payload; a longer one is refused (TOO_LARGE). Default: whatever fits into a frame. */
+  readonly payload?: number;
+  /** Levels of arrays and objects in a payload; a deeper one is refused. Default 64, which is the most. */
+  readonly nesting?: number;
   /** Levels of a subscription's topic filter. Default 32, which is the most. */
   readonly patternDepth?: number;
   /** Devices that may speak through one trusted connection. Default 1,000. */
@@ -27,7 +31,7 @@ export interface SessionLimits {
   readonly redeliver?: number;
   /** Subscriptions at once. Default 100. */
   readonly subscriptions?: number;
-  /** Bytes queued towards the peer before the slow-consumer policy acts; what its subscriptions' queues hold together counts apart and may be as much again. Default 4 MiB. */
+  /** Bytes queued towards the peer before the slow-consumer policy acts; what its subscriptions' queues hold together counts apart and may be as much again, and so do deliveries that are not acknowledged. Default 4 MiB. */
   readonly buffer?: number;
   /**
    * What happens to qos 0 deliveries that a peer does not read fast enough, where its subscription does not say: "disconnect" (4008) and "drop-newest" act beyond `buffer`;

@@ -1,4 +1,5 @@
 import type { Message } from "../envelope.ts";
+import { sizeOf, type QueueBudget } from "./overflow-queue.ts";
 
 /** Pauses between repetitions double up to this many ms, or to the first pause where that is longer. */
 const longestPause = 60_000;
@@ -19,10 +20,17 @@ interface Delivery {
 export class Unacknowledged {
   readonly #deliveries = new Map<number, Delivery>();
   readonly #pause: number;
+  readonly #budget: QueueBudget;
 
-  /** `pause`: ms after which a delivery is repeated for the first time; each further pause is twice as long. */
-  constructor(pause: number) {
+  /** `pause`: ms after which a delivery is repeated for the first time; each further pause is twice as long. `budget`: bytes that all subscriptions of the session may hold; the last one may exceed it. */
+  constructor(pause: number, budget: QueueBudget = { left: Number.POSITIVE_INFINITY }) {
     this.#pause = pause;
+    this.#budget = budget;
+  }
+
+  /** Whether there is room for one more. */
+  get hasRoom(): boolean {
+    return this.#budget.left > 0;
   }
 
   get size(): number {
@@ -31,13 +39,14 @@ export class Unacknowledged {
 
   /** Takes note of a delivery, in order of offset. `now` in ms since the Unix epoch. */
   add(message: Message, offset: number, now: number): void {
+    if (!this.#deliveries.has(offset)) this.#budget.left -= sizeOf(message);
     this.#deliveries.set(offset, { message, offset, sent: now, repeated: 0 });
   }
 
   /** The peer has that delivery; without an offset the oldest of that msgid is meant. Returns false when none is out. */
   acknowledge(msgid: string, offset: number | undefined): boolean {
-    if (offset !== undefined) return this.#deliveries.get(offset)?.message.msgid === msgid && this.#deliveries.delete(offset);
-    for (const delivery of this.#deliveries.values()) if (delivery.message.msgid === msgid) return this.#deliveries.delete(delivery.offset);
+    if (offset !== undefined) return this.#deliveries.get(offset)?.message.msgid === msgid && this.#forget(offset);
+    for (const delivery of this.#deliveries.values()) if (delivery.message.msgid === msgid) return this.#forget(delivery.offset);
     return false;
   }
 
@@ -57,7 +66,12 @@ export class Unacknowledged {
   }
 
   clear(): void {
-    this.#deliveries.clear();
+    for (const offset of this.#deliveries.keys()) this.#forget(offset);
+  }
+
+  #forget(offset: number): boolean {
+    this.#budget.left += sizeOf(this.#deliveries.get(offset)!.message);
+    return this.#deliveries.delete(offset);
   }
 
   #pauseAfter(repeated: number): number {

@@ -86,7 +86,7 @@ function addOperation(app: Hono<AppEnv>, operation: AnyOperation, options: { rea
         principal: context.get("principal"),
         params: params && check(params, context.req.param(), 400, "path"),
         query: parseQuery?.(context),
-        body: body && check(body, await readJson(context), 422, "body"),
+        body: body && check(body, await readJson(context, options.parts.config.nesting), 422, "body"),
       });
       response.headers.set("cache-control", "no-store");
       return response;

@@ -9,6 +9,7 @@ export const httpConfig = v.strictObject({
   tls: tlsField(),
   insecure: v.pipe(v.optional(v.boolean(), false), v.description("Allow plain http beyond loopback: tokens and values then cross the network readable")),
   bodyLimit: v.pipe(v.optional(byteSize(1024, 1024 ** 3), 1024 ** 2), v.description("Largest request body in bytes, 1KiB to 1GiB")),
+  nesting: v.pipe(v.optional(integer(1, 64), 64), v.description("Levels of arrays and objects in a request body, 1 to 64")),
   cors: v.pipe(
     v.optional(v.strictObject({ origins: v.pipe(v.optional(v.pipe(v.array(otherOrigin), v.maxLength(100)), []), v.description("Origins whose pages may call the API")) }), {}),
     v.description("Which other web sites' pages may call the API; none by default"),

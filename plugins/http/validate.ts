@@ -4,9 +4,6 @@ import * as v from "valibot";
 import type { AnySchema, AppEnv, ObjectSchema } from "./operation.ts";
 import { Problem } from "./problem.ts";
 
-/** Levels of arrays and objects that a request body may have: whatever reads a message later may do so recursively. */
-const maxDepth = 64;
-
 /** Makes the function that checks the query string: numbers are read where the schema wants numbers. It throws 400. */
 export function queryParser(schema: ObjectSchema): (context: Context<AppEnv>) => unknown {
   const numeric = new Set(Object.entries(schema.entries).flatMap(([name, entry]) => (isNumeric(entry as AnySchema) ? [name] : [])));
@@ -31,8 +28,8 @@ export function check(schema: AnySchema, value: unknown, status: 400 | 422, wher
   throw new Problem(status, { code: "BAD_FRAME", detail: `${first.at}: ${first.detail}`, members: { errors } });
 }
 
-/** Reads a JSON body. @throws {Problem} 415 for another media type, 400 for what is not JSON, 422 for JSON nested too deeply. */
-export async function readJson(context: Context<AppEnv>): Promise<unknown> {
+/** Reads a JSON body, of at most `maxDepth` levels of arrays and objects: whatever reads a message later may do so recursively. @throws {Problem} 415 for another media type, 400 for what is not JSON, 422 for JSON nested too deeply. */
+export async function readJson(context: Context<AppEnv>, maxDepth: number): Promise<unknown> {
   const type = context.req.header("content-type")?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   if (type !== "application/json" && !/^application\/[\w.-]+\+json$/.test(type)) throw new Problem(415, { detail: "The body must be application/json", headers: { accept: "application/json" } });
   if ((context.req.header("content-encoding") ?? "identity").toLowerCase() !== "identity") throw new Problem(415, { detail: "The body must not be compressed", headers: { "accept-encoding": "identity" } });

@@ -16,6 +16,8 @@ test("configSchema fills in every default, in ms and bytes", () => {
     compression: { enabled: false, threshold: 1024 },
     rate: 50_000,
     byteRate: 33_554_432,
+    payload: 67_108_864,
+    nesting: 64,
     patternDepth: 32,
     subscriptions: 100,
     inFlight: 100,
