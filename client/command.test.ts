@@ -103,6 +103,18 @@ test("onCommand() aborts the signal of a command whose deadline has passed, and 
   assert.deepEqual(ran, ["first", "third"]);
 });
 
+test("request() takes no answer of somebody whom the command is not for", async () => {
+  await using gateway = await openGateway();
+  await using app = openClient(gateway, { id: "app" });
+  await app.connected;
+  for (const [to, liars, from] of [["lamp-1", ["thief", "lamp", "lamp-10"], "lamp-1/left"], ["group/hall", [], "fan-1"]] as const) {
+    const answer = app.request({ to, payload: 1, msgid: `to ${to}` });
+    await until("it is given", () => gateway.seen.some(({ msgid }) => msgid === `to ${to}`));
+    for (const one of [...liars, from]) await gateway.gateway.bus.deliver({ type: "ack", from: one, to: "app", msgid: `${one} to ${to}`, payload: { msgid: `to ${to}`, status: "ok", result: one }, qos: 1 });
+    assert.deepEqual(await answer, { msgid: `to ${to}`, from, status: "ok", result: from });
+  }
+});
+
 test("request() rejects when nobody answers, when its signal aborts, and when the client is closed", async () => {
   await using gateway = await openGateway();
   await using app = openClient(gateway, { id: "app" });

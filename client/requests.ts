@@ -61,6 +61,7 @@ export class Requests {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     this.#waiting.set(msgid, (answer) => {
       if (answer instanceof ClientError) reject(answer);
+      else if (!mayAnswer(answer.from, to)) return; // somebody has guessed the msgid
       else if (isExpiry(answer)) reject(late);
       else resolve(answer);
     });
@@ -88,6 +89,11 @@ export class Requests {
     const { msgid, status, result } = payload as { readonly msgid: unknown; readonly status?: unknown; readonly result?: unknown };
     if (typeof msgid === "string") this.#waiting.get(msgid)?.({ msgid, from, status: status === "error" ? "error" : "ok", result: readPayload(result) });
   }
+}
+
+/** Whether somebody may answer a command to `to`: whom it is for, or one above or below; the gateway in its place; anybody one to many, as only the gateway knows who is in a group. */
+function mayAnswer(from: string, to: string): boolean {
+  return from === gatewayId || to === "all" || to.startsWith("group/") || from === to || from.startsWith(`${to}/`) || to.startsWith(`${from}/`);
 }
 
 /** What the gateway answers in place of a device that has not. */

@@ -74,6 +74,11 @@ export function speaksFor(identity: string, id: string): boolean {
   return id.startsWith(identity) && (id.length === identity.length || id.charCodeAt(identity.length) === 47);
 }
 
+/** Whether a command to `to` may be answered by `from`: by whom it is for, or one above or below; one to many by anybody, as only the authority knows who is in a group. */
+export function mayAnswer(from: string, to: string): boolean {
+  return to === "all" || to.startsWith("group/") || speaksFor(from, to) || speaksFor(to, from);
+}
+
 /** Whether a wildcard in the first level leaves it out: what is the gateway's own, and what begins with `$` (MQTT 5.0 §4.7.2), which no type does. */
 function isBeyondWildcards(topic: string): boolean {
   return topic.charCodeAt(0) === 36 || isHiddenTopic(topic);

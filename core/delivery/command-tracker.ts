@@ -3,7 +3,7 @@ import type { CommandAnswer, CommandRecord, Commands, CommandState } from "../co
 import type { Envelope, Message } from "../envelope.ts";
 import { BusbarError } from "../errors.ts";
 import type { Journal } from "../journal.ts";
-import { gatewayId, speaksFor } from "../topic.ts";
+import { gatewayId, mayAnswer, speaksFor } from "../topic.ts";
 import { dedupeKey } from "./dedupe-window.ts";
 import { isHandoverNote, readHandoverNote } from "./handover-notes.ts";
 import { OpenCommands } from "./open-commands.ts";
@@ -240,7 +240,7 @@ export class CommandTracker implements Commands {
       return;
     }
     const { to } = tracked.message;
-    if (!tracked.open || received >= tracked.expires || (!tracked.toMany && !speaksFor(from, to) && !speaksFor(to, from))) return;
+    if (!tracked.open || received >= tracked.expires || !mayAnswer(from, to)) return;
     const verdict = status === "error" ? "error" : "ok";
     if (tracked.toMany) return tracked.take(stored, verdict);
     tracked.answer = stored;

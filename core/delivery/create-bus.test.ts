@@ -79,6 +79,19 @@ describe("createBus()", () => {
     }
   });
 
+  it("request() takes no answer of somebody whom the command is not for", async () => {
+    const { bus, context } = await setUp();
+    const answer = bus.request({ type: "command", to: "lamp", payload: 1, msgid: "c" }, { signal: new AbortController().signal });
+    for (const id of ["thief", "lam", "lamp-2", "plugin-1"]) createBus(context, id).publish({ type: "ack", to: "plugin-1", payload: { msgid: "c", status: "ok", result: id } });
+    createBus(context, "lamp/left").publish({ type: "ack", to: "plugin-1", payload: { msgid: "c", status: "ok", result: "right" } });
+    assert.deepEqual((await answer).payload, { msgid: "c", status: "ok", result: "right" });
+    for (const to of ["all", "group/hall"]) {
+      const many = bus.request({ type: "command", to, payload: 1, msgid: to }, { signal: new AbortController().signal });
+      createBus(context, "fan").publish({ type: "ack", to: "plugin-1", payload: { msgid: to, status: "ok" } });
+      assert.equal((await many).from, "fan");
+    }
+  });
+
   it("request() rejects with the signal's reason, and leaves no subscription", async () => {
     const { bus, metrics, seen } = await setUp();
     const abort = new AbortController();

@@ -4,7 +4,7 @@ import { createMessage, type Draft, type Envelope, type Message } from "../envel
 import { BusbarError } from "../errors.ts";
 import { isOwnLetterBox } from "../fixed-rights.ts";
 import type { Log } from "../log.ts";
-import { checkPattern, gatewayTypes, speaksFor, topicOf } from "../topic.ts";
+import { checkPattern, gatewayId, gatewayTypes, mayAnswer, speaksFor, topicOf } from "../topic.ts";
 import type { CommandTracker } from "./command-tracker.ts";
 import { deliverAsync, type PostOffice } from "./post-office.ts";
 
@@ -159,13 +159,13 @@ function atLeastOnce(message: Message): Message {
 
 const isWithin = (some: readonly string[], all: readonly string[]): boolean => some.every((one) => all.includes(one));
 
-/** Sends a command and resolves with the first `ack` that names its msgid: at once when the command is known and was answered. */
+/** Sends a command and resolves with the first `ack` of somebody whom it is for that names its msgid: at once when the command is known and was answered. */
 function request({ office, commands }: BusContext, message: Message, signal: AbortSignal): Promise<Envelope> {
   return new Promise((resolve, reject) => {
     const abort = (): void => end(() => reject(signal.reason));
     const answers = office.subscribe(`ack/${message.from}`, (answer) => {
       const payload = answer.payload;
-      if (typeof payload === "object" && payload !== null && "msgid" in payload && payload.msgid === message.msgid) end(() => resolve(answer));
+      if (typeof payload === "object" && payload !== null && "msgid" in payload && payload.msgid === message.msgid && (answer.from === gatewayId || mayAnswer(answer.from, message.to))) end(() => resolve(answer));
     });
     const end = (settle: () => void): void => {
       answers.close();
