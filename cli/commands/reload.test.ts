@@ -36,8 +36,11 @@ test("busbar reload runs what is new, keeps connections, and lists every problem
   const problems = await reload("--token", admin.trim());
   assert.equal(problems.code, 78);
   assert.match(problems.stderr, /^busbar\.yaml:\d+:\d+ plugins\.http\.host: "0\.0\.0\.0" is reached by other machines, and there is no TLS.*\nbusbar\.yaml:\d+:\d+ plugins\.websocket\.pth: unknown key/m);
-  const asked = await reload("--json", "--token", admin.trim()); // without a token the config has to be right, to sign one with its key
+  const asked = await reload("--json", "--token", admin.trim());
   assert.deepEqual([JSON.parse(asked.stdout).problems.length, JSON.parse(asked.stdout).state, asked.code], [2, "refused", 78]);
+
+  const local = await reload("--json"); // which has the same problems, of the file itself
+  assert.deepEqual([JSON.parse(local.stdout).problems.length, JSON.parse(local.stdout).state, local.code], [2, "refused", 78]);
 
   assert.equal((await reload("--token", weak.trim())).code, 77);
   assert.equal(socket.readyState, WebSocket.OPEN);

@@ -9,6 +9,9 @@ import { oneLine, print } from "../terminal.ts";
 /** How long the gateway's own HTTP server may take to come back when it is among what restarts. */
 const patience = 30_000;
 
+/** The report of a reload that nobody was asked for, as the config is wrong. */
+const unread: ReloadReport = { number: 0, state: "refused", problems: [], added: [], removed: [], restarted: [], refreshed: [], routes: false, settings: false };
+
 /** `busbar reload`: what SIGHUP does, over HTTP, so that it works on every system and says what came of it. */
 export default defineCommand({
   description: "Has a running gateway read its config and the files that it names, such as certificates, again, and run what is new. Connections of plugins whose section did not change stay open. Ends with 78 when something is wrong: every problem is listed, and the gateway runs on as before.",
@@ -22,7 +25,10 @@ export default defineCommand({
     ["busbar reload --json", "from the script that renews certificates"],
   ],
   async run({ options }) {
-    const access = await openAccess(options, { roles: ["admin"], ttl: 300, user: true, protocol: "ws" });
+    const access = await openAccess(options, { roles: ["admin"], ttl: 300, user: true, protocol: "ws" }).catch((error: unknown) => {
+      if (options.json && error instanceof Failure && error.code === 78) print(JSON.stringify({ ...unread, problems: error.lines })); // no token can be signed without the config: nobody was asked
+      throw error;
+    });
     const token = await access.tokenFor("busbar-reload");
     const ask = (body?: object): Promise<ReloadReport> => callApi({ at: access.url, token, path: "/api/reload", verb: "reload the config", ...(body && { body }) });
     const first = await ask({});

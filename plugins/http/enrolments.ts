@@ -1,11 +1,11 @@
-import type { Socket } from "node:net";
-import { BusbarError, certificateOf, idText, integer, type Credentials, type DeviceCredential, type Origin } from "@busbar/core";
+import { BusbarError, idText, integer, type Credentials, type DeviceCredential } from "@busbar/core";
 import type { Context } from "hono";
 import * as v from "valibot";
-import { remoteOf } from "./bearer.ts";
+import { originOf } from "./bearer.ts";
 import { defineOperation, type AnyOperation, type ApiParts, type AppEnv } from "./operation.ts";
 import { forbidden, Problem } from "./problem.ts";
 import { checkMaySee } from "./rights.ts";
+import { shownCertificate } from "./shown-credentials.ts";
 
 const roles = v.array(v.pipe(v.string(), v.minLength(1), v.maxLength(64)));
 const expires = v.pipe(v.number(), v.description("ms since the Unix epoch"));
@@ -86,15 +86,10 @@ export function enrolmentOperations(parts: ApiParts): AnyOperation[] {
   ];
 }
 
-function originOf(context: Context<AppEnv>): Origin {
-  return { remote: remoteOf(context), transport: "http" };
-}
-
 /** What the device shows: its secret, or else the certificate that its connection was made with. */
 function credentialsOf(context: Context<AppEnv>, { id, secret }: { readonly id?: string | undefined; readonly secret?: string | undefined }): Credentials {
   if (id !== undefined && secret !== undefined) return { kind: "token", token: secret, id };
-  const socket = context.env?.incoming?.socket as Socket | undefined;
-  const shown = socket && certificateOf(socket);
+  const shown = shownCertificate(context);
   if (shown !== undefined && id === undefined && secret === undefined) return shown;
   throw new Problem(422, { code: "BAD_FRAME", detail: "id and secret are needed, or a client certificate and neither of them" });
 }

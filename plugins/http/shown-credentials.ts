@@ -5,7 +5,11 @@ import type { AppEnv } from "./operation.ts";
 /** What a request shows by itself: a bearer token (RFC 6750 §2.1), else a client certificate that TLS has verified, else nothing. */
 export function shownCredentials(context: Context<AppEnv>): Credentials | undefined {
   const token = /^bearer +(\S+) *$/i.exec(context.req.header("authorization") ?? "")?.[1];
-  if (token !== undefined) return { kind: "token", token };
+  return token === undefined ? shownCertificate(context) : { kind: "token", token };
+}
+
+/** The client certificate of the connection, where whoever asks meant to show it. */
+export function shownCertificate(context: Context<AppEnv>): Credentials | undefined {
   const socket = context.env?.incoming?.socket;
   return socket !== undefined && isMeant(context) ? certificateOf(socket) : undefined;
 }

@@ -44,6 +44,34 @@ const setRoles = (plugins: Record<string, Section>, roles: readonly string[]): v
   device["roles"] = roles;
 };
 
+/** Operations that anybody may ask for: health, what a token or a credential in the body opens, and metrics, which have a test of their own. */
+const open: ReadonlySet<string> = new Set(["getHealth", "getReadiness", "getMetrics", "openConsole", "enrol", "renewCredential"]);
+
+/** What a stranger asks of each other operation; answered with 403 unless it says otherwise. */
+const asked: Readonly<Record<string, { readonly query?: string; readonly body?: object; readonly status?: number; readonly sees?: object }>> = {
+  sendMessages: { body: { type: "status", from: "victim-9", payload: 1 } },
+  listMessages: {},
+  listAudit: {},
+  listDevices: { status: 200, sees: { devices: [] } },
+  getDevice: {},
+  getSeries: { query: "?device=victim-9&tag=t" },
+  sendCommand: { body: { payload: 1 } },
+  getCommand: { status: 404 },
+  listDeadLetters: {},
+  replayDeadLetters: { body: { all: true } },
+  dropDeadLetters: { body: { all: true } },
+  listReaders: {},
+  dropReader: { body: { reader: "sink/messages" } },
+  reload: {},
+  getReload: {},
+  listRevocations: {},
+  revoke: { body: { kind: "device", name: "victim-9" } },
+  listEnrolments: {},
+  makeEnrolment: { body: { id: "victim-9" } },
+  listPlugins: {},
+  getFlows: {},
+};
+
 attackSuite("between the pieces", (attack) => {
   attack("a revoked device speaks on through a listener that vouches for its peers: who is revoked is asked there, too", async (target) => {
     const spy = await Spy.open(target, "status/#");
@@ -103,6 +131,28 @@ attackSuite("between the pieces", (attack) => {
     const { type, code } = await narrow.next();
     await restore();
     assert.deepEqual([type, code], ["error", "FORBIDDEN"]);
+  });
+
+  attack("somebody without a right, with a device's rights, or without a token asks for each operation of the API: only what is open answers", async (target) => {
+    const { paths } = (await target.http({ path: "/openapi.json" })).json<{ paths: Record<string, Record<string, { readonly operationId: string; readonly security?: unknown }>> }>();
+    const operations = Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, { operationId }]) => ({ path, method, id: operationId })));
+    assert.ok(operations.length >= 27, `${operations.length} operations`);
+    const nobody = target.token("nobody-1", { roles: [] });
+    const device = target.token("device-1");
+    const unheard = Object.keys(asked).filter((id) => !operations.some((one) => one.id === id));
+    assert.deepEqual(unheard, [], "operations that are gone");
+    for (const { path, method, id } of operations) {
+      if (open.has(id)) continue;
+      const question = asked[id];
+      assert.ok(question !== undefined, `${method} ${path}: a new operation; say here what a stranger would ask of it`);
+      const request = { method: method.toUpperCase(), path: path.replace("{id}", "victim-9").replace("{msgid}", "m-1") + (question.query ?? ""), ...(question.body && { body: question.body }) };
+      assert.equal((await target.http(request)).status, 401, `${id} without a token`);
+      for (const [who, token] of [["without a right", nobody], ["with a device's rights", device]] as const) {
+        const answer = await target.http({ ...request, token });
+        assert.equal(answer.status, question.status ?? 403, `${id} ${who}: ${answer.body}`);
+        if (question.sees !== undefined) assert.deepEqual(answer.json(), question.sees, `${id} ${who}`);
+      }
+    }
   });
 
   attack("an enrolled device renews its secret without end, to fill the register: after some it has to wait", async (target) => {
