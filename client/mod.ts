@@ -21,3 +21,4 @@ export { isSealed, type OpenOptions, type SealingKey, type SealOptions } from ".
 export type { SignOptions } from "./sign-transport.ts";
 export * from "./store.ts";
 export type { Gap, MessageHandler, SubscribeOptions, Subscription } from "./subscription.ts";
+export { webSocketBy } from "./web-socket.ts";

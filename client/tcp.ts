@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { compileMessage, createMessage, envelopeProto, errorText, Message, varintFraming } from "@busbar/core";
 import { FrameSchema } from "@busbar/core/proto/gen/busbar/v1/envelope_pb.ts";
@@ -30,7 +30,8 @@ export function tcp(options: TcpOptions = {}): Transport {
       const { protocol, hostname, port } = new URL(url);
       if ((protocol !== "tcp:" && protocol !== "tls:") || port === "") throw new TypeError(`Cannot connect to "${url}": it must be such as tcp://127.0.0.1:7000`);
       const address = { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) };
-      const socket = protocol === "tls:" ? connectTls({ servername: address.host, ...tls, ...address }) : connectTcp({ ...address, noDelay: true });
+      // RFC 6066 §3: an address is no server name; Deno refuses it.
+      const socket = protocol === "tls:" ? connectTls({ ...(isIP(address.host) === 0 ? { servername: address.host } : {}), ...tls, ...address }) : connectTcp({ ...address, noDelay: true });
       return connectionOn(socket, events, { frameLimit, ready: protocol === "tls:" ? "secureConnect" : "connect" });
     },
   };

@@ -1,33 +1,37 @@
-import type { Connection, Transport, WireFrame } from "./connection.ts";
+import type { Connection, ConnectionEvents, Transport, WireFrame } from "./connection.ts";
 import type { Outgoing } from "./envelope.ts";
 
 /** JSON over the WebSocket that browsers, Node and Deno bring (WIRE §2, subprotocol `busbar.v1.json`). */
-export const webSocket: Transport = {
-  open(url, events) {
-    const socket = new WebSocket(url, "busbar.v1.json");
-    let open = true;
-    const end = (code: number, reason: string): void => {
-      if (!open) return;
-      open = false;
-      events.closed(code, reason);
-    };
-    socket.onopen = () => {
-      if (open) events.opened();
-    };
-    socket.onmessage = ({ data }: { readonly data: unknown }) => {
-      if (!open || typeof data !== "string") return;
-      const frame = parseFrame(data);
-      if (frame) events.frame(frame);
-    };
-    socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => end(code === 1006 ? 0 : code, reason);
-    const send = (text: string): void => {
-      if (open && socket.readyState === 1) socket.send(text);
-    };
-    return connectionOn(socket, send, () => {
-      open = false;
-    });
-  },
-};
+export const webSocket: Transport = webSocketBy((url, protocol) => new WebSocket(url, protocol));
+
+/** The same on a WebSocket that `create` makes, such as that of the package ws with options of one's own. */
+export function webSocketBy(create: (url: string, protocol: string) => WebSocket): Transport {
+  return { open: (url, events) => openOn(create(url, "busbar.v1.json"), events) };
+}
+
+function openOn(socket: WebSocket, events: ConnectionEvents): Connection {
+  let open = true;
+  const end = (code: number, reason: string): void => {
+    if (!open) return;
+    open = false;
+    events.closed(code, reason);
+  };
+  socket.onopen = () => {
+    if (open) events.opened();
+  };
+  socket.onmessage = ({ data }: { readonly data: unknown }) => {
+    if (!open || typeof data !== "string") return;
+    const frame = parseFrame(data);
+    if (frame) events.frame(frame);
+  };
+  socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => end(code === 1006 ? 0 : code, reason);
+  const send = (text: string): void => {
+    if (open && socket.readyState === 1) socket.send(text);
+  };
+  return connectionOn(socket, send, () => {
+    open = false;
+  });
+}
 
 function connectionOn(socket: WebSocket, send: (text: string) => void, silence: () => void): Connection {
   return {

@@ -4,6 +4,7 @@ import { defaultConfig, readConfig } from "../config-file.ts";
 import type { OptionValues } from "../command.ts";
 import { Failure, usageFailure } from "../failure.ts";
 import { mintToken } from "../mint-token.ts";
+import { authorityOption, readAuthorities } from "./authorities.ts";
 
 /** The options of every command that talks to a running gateway. */
 export const accessOptions = {
@@ -11,12 +12,15 @@ export const accessOptions = {
   token: { kind: "text", value: "token", text: "a token; BUSBAR_TOKEN in the environment does the same and is not seen by ps" },
   config: { kind: "text", value: "file", text: "without a token: the config whose key signs one for this command (default busbar.yaml)" },
   role: { kind: "text", value: "role", many: true, text: "roles of a token that is signed here" },
+  ...authorityOption,
 } as const;
 
 /** How a command reaches a gateway, and with which token. */
 export interface Access {
   /** Undefined where the config says nothing about the protocol. */
   readonly url: URL;
+  /** The authorities that may have signed its certificate, PEM; undefined = those that the runtime knows. */
+  readonly ca: string | undefined;
   /** A token for an id. With a token that was given it is that one, whatever the id. */
   tokenFor(id: string): Promise<string>;
   /** The id that a given token is for; undefined when tokens are signed here. */
@@ -37,10 +41,11 @@ export async function openAccess(
   const given = options.token ?? process.env["BUSBAR_TOKEN"];
   const config = await findOwnConfig(options.config, given === undefined);
   const url = options.url === undefined ? configUrl(config, want.protocol) : parseUrl(options.url, want.protocol);
-  if (given !== undefined) return { url, tokenFor: async () => given, subject: subjectOf(given) };
+  const ca = await readAuthorities(options.ca);
+  if (given !== undefined) return { url, ca, tokenFor: async () => given, subject: subjectOf(given) };
   if (config === undefined) throw usageFailure("no token: give --token or BUSBAR_TOKEN, or --config with the config of the gateway");
   const roles = options.role.length > 0 ? options.role : want.roles;
-  return { url, tokenFor: (id) => mintToken(config, { id, roles, ttl: want.ttl, user: want.user }), subject: undefined };
+  return { url, ca, tokenFor: (id) => mintToken(config, { id, roles, ttl: want.ttl, user: want.user }), subject: undefined };
 }
 
 /** The config that is named, else the default one. Where only the URL could come from it, one that is wrong is none. */
@@ -54,8 +59,8 @@ async function findOwnConfig(named: string | undefined, needed: boolean): Promis
 function parseUrl(text: string, protocol: "ws" | "tcp"): URL {
   const url = URL.parse(text);
   if (protocol === "tcp") {
-    if (url?.protocol === "tcp:" && url.port !== "") return url;
-    throw usageFailure(`--url must be such as tcp://127.0.0.1:7000, not "${text}"`);
+    if ((url?.protocol === "tcp:" || url?.protocol === "tls:") && url.port !== "") return url;
+    throw usageFailure(`--url must be such as tcp://127.0.0.1:7000 or tls://gateway:7000, not "${text}"`);
   }
   const scheme = url === null ? undefined : webSocketSchemes[url.protocol];
   if (url === null || scheme === undefined) throw usageFailure(`--url must be such as ws://127.0.0.1:8080/ws, not "${text}"`);
@@ -68,7 +73,7 @@ function configUrl(config: CheckedConfig | undefined, protocol: "ws" | "tcp"): U
   const listener = section(protocol === "ws" ? "http" : "tcp-protobuf");
   const port = typeof listener["port"] === "number" && listener["port"] > 0 ? listener["port"] : protocol === "ws" ? 8080 : 7000;
   const host = typeof listener["host"] === "string" ? localName(listener["host"]) : "127.0.0.1";
-  if (protocol === "tcp") return new URL(`tcp://${host}:${port}`);
+  if (protocol === "tcp") return new URL(`${listener["tls"] === undefined ? "tcp" : "tls"}://${host}:${port}`);
   const path = section("websocket")["path"];
   return new URL(`${listener["tls"] === undefined ? "ws" : "wss"}://${host}:${port}${typeof path === "string" ? path : "/ws"}`);
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { BusbarError } from "@busbar/core";
+import type { Access } from "./access.ts";
 import { WebSocket } from "ws";
 import { oneLine } from "../terminal.ts";
 
@@ -19,11 +20,12 @@ const closed: Readonly<Record<number, string>> = {
 };
 
 /**
- * Opens a JSON session (WIRE §2) that a token in the upgrade request authenticates.
+ * Opens a JSON session (WIRE §2) that a token for `id` in the upgrade request authenticates.
  * @throws {BusbarError} UNAVAILABLE when nobody answers there, UNAUTHENTICATED when the token is refused.
  */
-export async function openWebSocket(url: URL, token: string): Promise<WebSocket> {
-  const socket = new WebSocket(url, "busbar.v1.json", { headers: { authorization: `Bearer ${token}` }, handshakeTimeout: 10_000, perMessageDeflate: false });
+export async function openWebSocket({ url, ca, tokenFor }: Access, id: string): Promise<WebSocket> {
+  const token = await tokenFor(id);
+  const socket = new WebSocket(url, "busbar.v1.json", { headers: { authorization: `Bearer ${token}` }, handshakeTimeout: 10_000, perMessageDeflate: false, ...(ca === undefined ? {} : { ca }) });
   const refused = once(socket, "unexpected-response").then(([, response]: IncomingMessage[]) => {
     const status = response?.statusCode ?? 0;
     socket.terminate();

@@ -44,9 +44,9 @@ export default defineCommand({
     if (ids.length > 1000) throw usageFailure(`dead: at most 1000 ids at once, not ${ids.length}`);
     const access = await openAccess(options, { roles: ["admin"], ttl: 3600, user: true, protocol: "ws" });
     const token = await access.tokenFor("busbar-dead");
-    if (action === "list") return await list((path) => callApi({ at: access.url, token, path, verb: "list dead letters" }), { reader, json });
+    if (action === "list") return await list((path) => callApi({ at: access.url, ca: access.ca, token, path, verb: "list dead letters" }), { reader, json });
     const body = { ...(reader === undefined ? {} : { reader }), ...(ids.length === 0 ? {} : { ids }), ...(all ? { all } : {}) };
-    const { count } = await callApi<{ readonly count: number }>({ at: access.url, token, path: `/api/dead-letters/${action}`, body, verb: `${action} dead letters` });
+    const { count } = await callApi<{ readonly count: number }>({ at: access.url, ca: access.ca, token, path: `/api/dead-letters/${action}`, body, verb: `${action} dead letters` });
     if (json) print(JSON.stringify({ count }));
     else print(`${count} dead letter${count === 1 ? "" : "s"} ${action === "drop" ? "dropped" : "on the way to their readers again"}`);
     return 0;

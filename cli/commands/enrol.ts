@@ -27,16 +27,16 @@ export default defineCommand({
     const [id] = positionals;
     const { role: roles, group: groups, ttl, json } = options;
     if (id === undefined && (roles.length > 0 || groups.length > 0 || ttl !== undefined)) throw usageFailure("enrol: <id> is missing: which device?");
-    const { url, tokenFor } = await openAccess({ ...options, role: [] }, { roles: ["admin"], ttl: 600, user: true, protocol: "ws" });
+    const { url, ca, tokenFor } = await openAccess({ ...options, role: [] }, { roles: ["admin"], ttl: 600, user: true, protocol: "ws" });
     const token = await tokenFor("busbar-enrol");
     if (id === undefined) {
-      const { enrolments } = await callApi<{ readonly enrolments: readonly Enrolment[] }>({ at: url, token, path: "/api/enrolments", verb: "list enrolments" });
+      const { enrolments } = await callApi<{ readonly enrolments: readonly Enrolment[] }>({ at: url, ca, token, path: "/api/enrolments", verb: "list enrolments" });
       if (json) for (const one of enrolments) print(JSON.stringify(one));
       else print(enrolments.length === 0 ? "nobody may enrol" : formatTable(enrolments.map((one) => [oneLine(one.id), one.roles.map(oneLine).join(","), `until ${timeOf(one.expires)}`, oneLine(one.by)])));
       return 0;
     }
     const body = { id, groups, ...(roles.length === 0 ? {} : { roles }), ...(ttl === undefined ? {} : { ttl: Math.round(ttl / 1000) }) };
-    const made = await callApi<Enrolment & { readonly token: string }>({ at: url, token, path: "/api/enrolments", body, verb: `enrol ${oneLine(id)}` });
+    const made = await callApi<Enrolment & { readonly token: string }>({ at: url, ca, token, path: "/api/enrolments", body, verb: `enrol ${oneLine(id)}` });
     print(json ? JSON.stringify(made) : made.token);
     return 0;
   },

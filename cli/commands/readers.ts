@@ -32,11 +32,11 @@ export default defineCommand({
     const access = await openAccess(options, { roles: ["admin"], ttl: 3600, user: true, protocol: "ws" });
     const token = await access.tokenFor("busbar-readers");
     if (action === "drop") {
-      await callApi({ at: access.url, token, path: "/api/readers/drop", body: { reader: name }, verb: `drop reader "${name}"` });
+      await callApi({ at: access.url, ca: access.ca, token, path: "/api/readers/drop", body: { reader: name }, verb: `drop reader "${name}"` });
       print(options.json ? JSON.stringify({ reader: name }) : `${name} is dropped`);
       return 0;
     }
-    const { readers } = await callApi<{ readonly readers: readonly Reader[] }>({ at: access.url, token, path: "/api/readers", verb: "list readers" });
+    const { readers } = await callApi<{ readonly readers: readonly Reader[] }>({ at: access.url, ca: access.ca, token, path: "/api/readers", verb: "list readers" });
     if (options.json) for (const one of readers) print(JSON.stringify(one));
     else if (readers.length === 0) print("no durable readers");
     else print(formatTable(readers.map(({ reader, offset, behind, used }) => [oneLine(reader), `at ${offset}`, `${behind} behind`, used ? "in use" : "not used by anybody"])));

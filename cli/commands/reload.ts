@@ -30,7 +30,7 @@ export default defineCommand({
       throw error;
     });
     const token = await access.tokenFor("busbar-reload");
-    const ask = (body?: object): Promise<ReloadReport> => callApi({ at: access.url, token, path: "/api/reload", verb: "reload the config", ...(body && { body }) });
+    const ask = (body?: object): Promise<ReloadReport> => callApi({ at: access.url, ca: access.ca, token, path: "/api/reload", verb: "reload the config", ...(body && { body }) });
     const first = await ask({});
     const report = first.state === "running" ? await comeBack(first, ask) : first;
     if (options.json) print(JSON.stringify(report));

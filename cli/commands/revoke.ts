@@ -31,12 +31,12 @@ export default defineCommand({
     const access = await openAccess(options, { roles: ["admin"], ttl: 600, user: true, protocol: "ws" });
     const token = await access.tokenFor("busbar-revoke");
     if (kind === "list") {
-      const { revocations } = await callApi<{ readonly revocations: readonly Revocation[] }>({ at: access.url, token, path: "/api/revocations", verb: "list revocations" });
+      const { revocations } = await callApi<{ readonly revocations: readonly Revocation[] }>({ at: access.url, ca: access.ca, token, path: "/api/revocations", verb: "list revocations" });
       if (json) for (const one of revocations) print(JSON.stringify(one));
       else print(revocations.length === 0 ? "nothing is revoked" : formatTable(revocations.map((one) => [one.kind, oneLine(one.name), new Date(one.time).toISOString().slice(0, 19) + "Z", oneLine(one.by)])));
       return 0;
     }
-    const { changed } = await callApi<{ readonly changed: boolean }>({ at: access.url, token, path: "/api/revocations", body: { kind, name, undo }, verb: `${undo ? "restore" : "revoke"} the ${kind}` });
+    const { changed } = await callApi<{ readonly changed: boolean }>({ at: access.url, ca: access.ca, token, path: "/api/revocations", body: { kind, name, undo }, verb: `${undo ? "restore" : "revoke"} the ${kind}` });
     const what = `${kind} ${oneLine(name ?? "")}`;
     if (json) print(JSON.stringify({ changed }));
     else if (changed) print(undo ? `${what} counts again` : `${what} is revoked`);

@@ -43,7 +43,7 @@ export default defineCommand({
     const sender = from ?? access.subject ?? "busbar-send";
     const token = await access.tokenFor(sender);
     const message = options.seal.length === 0 && options.sign === undefined ? plain : await protect({ timestamp: Date.now(), from: sender, to: "server", ...plain }, options);
-    const receipt = await callApi<{ readonly msgid: string; readonly offset?: number }>({ at: access.url, token, path: "/api/messages", body: message, verb: "send" });
+    const receipt = await callApi<{ readonly msgid: string; readonly offset?: number }>({ at: access.url, ca: access.ca, token, path: "/api/messages", body: message, verb: "send" });
     if (options.json) print(JSON.stringify(receipt));
     else print(receipt.offset === undefined ? `sent ${receipt.msgid}` : `sent ${receipt.msgid}, offset ${receipt.offset}`);
     return 0;

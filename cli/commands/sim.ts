@@ -1,6 +1,8 @@
 import process from "node:process";
+import { webSocketBy, type Transport } from "@busbar/client";
 import { tcp } from "@busbar/client/tcp";
 import { isId, systemClock } from "@busbar/core";
+import { WebSocket } from "ws";
 import { accessOptions, openAccess } from "../client/access.ts";
 import { defineCommand } from "../command.ts";
 import { Failure, usageFailure } from "../failure.ts";
@@ -32,7 +34,7 @@ export default defineCommand({
     if (!isId(prefix + count)) throw usageFailure(`sim: "${oneLine(prefix)}${count}" is no id`);
     const ids = Array.from({ length: count }, (_, at) => `${prefix}${at + 1}`);
     await access.tokenFor(ids[0]!); // what is wrong with the key or the role is said once, not by every device
-    const fleet = startFleet({ url: access.url, transport: protocol === "tcp" ? tcp() : undefined, ids, tokenFor: access.tokenFor, rate, qos: Number(options.qos) as 0 | 1 | 2 });
+    const fleet = startFleet({ url: access.url, transport: transportTo(protocol, access.ca), ids, tokenFor: access.tokenFor, rate, qos: Number(options.qos) as 0 | 1 | 2 });
     const began = performance.now();
     const interrupted = new AbortController();
     const interrupt = (): void => interrupted.abort();
@@ -59,6 +61,17 @@ export default defineCommand({
     return 0;
   },
 });
+
+/** How the devices connect; `ca`: the authorities that may have signed the gateway's certificate. */
+function transportTo(protocol: "ws" | "tcp", ca: string | undefined): Transport | undefined {
+  if (protocol === "tcp") return tcp(ca === undefined ? {} : { tls: { ca } });
+  if (ca === undefined) return undefined;
+  return webSocketBy((url, subprotocol) => {
+    const socket = new WebSocket(url, subprotocol, { ca, perMessageDeflate: false });
+    socket.on("error", () => {}); // "close" follows
+    return socket as unknown as globalThis.WebSocket; // as far as an SDK looks, it is one
+  });
+}
 
 function formatCounts(seconds: number, { connected, sent, acked, errors, reconnects }: FleetCounts): string {
   return `${seconds.toFixed(1).padStart(7)} s  connected ${connected}  sent ${sent}  acked ${acked}  errors ${errors}  reconnects ${reconnects}`;

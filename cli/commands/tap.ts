@@ -31,7 +31,7 @@ export default defineCommand({
     const opener = keys.length === 0 ? undefined : new Opener(keys);
     const access = await openAccess(options, { roles: ["admin"], ttl: 86_400, user: true, protocol: "ws" });
     const { since, count = Number.POSITIVE_INFINITY, json } = options;
-    const socket = await openWebSocket(access.url, await access.tokenFor("busbar-tap"));
+    const socket = await openWebSocket(access, "busbar-tap");
     let seen = 0;
     let printed = Promise.resolve(); // in order, though opening takes a while
     return await new Promise<number>((resolve, reject) => {

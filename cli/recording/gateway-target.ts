@@ -32,7 +32,7 @@ export function createGatewayTarget(access: Access): ReplayTarget {
         await end(senders.get(oldest!)!);
         senders.delete(oldest!);
       }
-      sender = new Sender(await openWebSocket(access.url, await access.tokenFor(id)));
+      sender = new Sender(await openWebSocket(access, id));
     }
     senders.set(id, sender);
     return sender;

@@ -83,7 +83,7 @@ interface Connection extends AsyncIterable<Frame> {
 }
 
 async function openConnection({ access, pattern, clock, signal }: RecorderOptions, place: { readonly since: number | undefined; readonly epoch: unknown }): Promise<Connection> {
-  const socket = await openWebSocket(access.url, await access.tokenFor("busbar-record"));
+  const socket = await openWebSocket(access, "busbar-record");
   const began = clock.now();
   const frames: Frame[] = [];
   let ended: Error | undefined;
