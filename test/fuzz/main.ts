@@ -44,7 +44,7 @@ async function onEach(runtimes: readonly ("node" | "deno")[], words: readonly st
   let code = 0;
   for (const runtime of runtimes) {
     console.log(`\n${runtime}, seed ${seed}`);
-    const [program, ...args] = runtime === "node" ? [nodeProgram] : [denoProgram, "run", "-A", "--no-check"];
+    const [program, ...args] = runtime === "node" ? [nodeProgram, "--expose-gc"] : [denoProgram, "run", "-A", "--no-check", "--v8-flags=--expose-gc"];
     const child = await runChild(program!, [...args, new URL(import.meta.url).pathname, "--here", ...words, "--seed", String(seed)], { cwd: process.cwd(), timeout: 24 * 3_600_000 });
     process.stdout.write(child.stdout + child.stderr);
     code ||= child.code ?? 1;
