@@ -1,5 +1,5 @@
 import process from "node:process";
-import { createStderrLog, gatewayTypes, isId, isPattern, matches, systemClock, topicOf, type Envelope } from "@busbar/core";
+import { createStderrLog, gatewayTypes, isId, isPattern, matches, systemClock, topicOf, type Encryption, type Envelope } from "@busbar/core";
 import { accessOptions, openAccess } from "../client/access.ts";
 import { defineCommand } from "../command.ts";
 import { readConfig } from "../config-file.ts";
@@ -10,6 +10,7 @@ import { isBefore, parseMoment, type Moment } from "../recording/moment.ts";
 import { compareOutcome } from "../recording/outcome-comparison.ts";
 import { paced } from "../recording/pace.ts";
 import { createRecording, readRecording, timeOf, type RecordedMessage, type RecordingWriter } from "../recording/recording-file.ts";
+import { findJournalKeys } from "../recording/journal-keys.ts";
 import { readJournal } from "../recording/recorded-journal.ts";
 import { redactPayload } from "../recording/redact.ts";
 import type { ReplayOutcome, ReplayTarget } from "../recording/replay-target.ts";
@@ -21,7 +22,7 @@ export default defineCommand({
     "Plays a recording, or the journal of a gateway, with its original timing: into a running gateway, into a config that is run just for that (--run), or into another recording (--out). Each sender of the recording has to be somebody the token may speak for. Commands are left out unless --commands says otherwise: they may move machines.",
   positionals: ["file?"],
   options: {
-    journal: { kind: "text", value: "file", text: "play a journal of storage-sqlite, such as data/busbar.db, instead of a recording; the file is only read" },
+    journal: { kind: "text", value: "file", text: "play a journal of storage-sqlite, such as data/busbar.db, instead of a recording; the file is only read. Encrypted fields are read with the keys of the config (--config, or busbar.yaml where it names that file)" },
     run: { kind: "text", value: "config", text: "run this config without its storage, on free ports, and play into it; prints what came out" },
     out: { kind: "text", value: "file", text: "write a recording instead of sending; with --run: of what came out" },
     expect: { kind: "text", value: "file", text: "with --run: end with 1 unless what came out is what this recording holds, by topic and payload" },
@@ -52,7 +53,7 @@ export default defineCommand({
     const came: RecordedMessage[] = [];
     const target = await openTarget(options, came);
     const statistics = { first: 0, last: 0, skipped: 0, late: [] as number[], topics: new Map<string, number>() };
-    const chosen = choose(source(plan), plan, statistics);
+    const chosen = choose(source(plan, plan.journal === undefined ? undefined : await findJournalKeys(plan.journal, options.config)), plan, statistics);
     const speed = options["dry-run"] || (options.out !== undefined && options.run === undefined) ? Number.POSITIVE_INFINITY : plan.speed;
     const run = Math.floor(systemClock.now() / 1000).toString(36);
     let number = 0;
@@ -111,8 +112,8 @@ function readMoment(name: string, text: string | undefined): Moment | undefined 
   return moment;
 }
 
-function source({ file, journal, only, from }: Plan): AsyncIterable<RecordedMessage> {
-  if (journal !== undefined) return readJournal(journal, { pattern: only, from, warn });
+function source({ file, journal, only, from }: Plan, encryption: Encryption | undefined): AsyncIterable<RecordedMessage> {
+  if (journal !== undefined) return readJournal(journal, { pattern: only, from, encryption, warn });
   return readRecording(file!, warn);
 }
 

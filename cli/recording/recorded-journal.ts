@@ -1,4 +1,4 @@
-import { errorCode, toJsonObject, type BusbarError } from "@busbar/core";
+import { errorCode, toJsonObject, type BusbarError, type Encryption } from "@busbar/core";
 import { openJournalCopy } from "@busbar/storage-sqlite";
 import type { Moment } from "./moment.ts";
 import type { RecordedMessage } from "./recording-file.ts";
@@ -7,11 +7,11 @@ import type { RecordedMessage } from "./recording-file.ts";
 const page = 1000;
 
 /**
- * The messages of a journal's file as if they had been recorded, oldest first. The file is only read. Entries that are damaged are left out; `warn` hears of them.
+ * The messages of a journal's file as if they had been recorded, oldest first. The file is only read. Entries that are damaged are left out; `warn` hears of them. Fields that are encrypted are read with the keys of `encryption`.
  * @throws {BusbarError} IO when it is no journal, UNAVAILABLE when a gateway is writing to it.
  */
-export async function* readJournal(file: string, options: { readonly pattern: string; readonly from: Moment | undefined; readonly warn: (text: string) => void }): AsyncGenerator<RecordedMessage> {
-  await using copy = await openJournalCopy(file);
+export async function* readJournal(file: string, options: { readonly pattern: string; readonly from: Moment | undefined; readonly encryption: Encryption | undefined; readonly warn: (text: string) => void }): AsyncGenerator<RecordedMessage> {
+  await using copy = await openJournalCopy(file, options);
   const { journal } = copy;
   const { first, last } = journal.bounds();
   const { from, pattern, warn } = options;

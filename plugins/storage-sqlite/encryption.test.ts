@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { BusbarError, type Encryption, type Envelope } from "@busbar/core";
 import { journalMessage, readAll, sameMessage } from "@busbar/core/testkit";
+import { overwrite } from "./damage-fixture.ts";
 import { openStorage, type Storage } from "./storage.ts";
 import { spawnProgram, temporaryFolder } from "./temporary-storage.ts";
 
@@ -109,6 +110,28 @@ test("rekey() encrypts what was in plain text or under an old key, and leaves no
     assert.deepEqual((await journal.retained()).map(({ message }) => message.payload), [{ name: "Erika Mustermann", room: "R-12" }]);
     assert.deepEqual(Object.keys((await store.device("ward/bed-7"))!.values).sort(), ["room", "temperature"], "series of sensitive values are gone");
   });
+});
+
+test("a salvage of a damaged file leaves the fields encrypted, in the new file and in what is set aside, and so does retention", async (context) => {
+  const folder = temporaryFolder(context);
+  const file = join(folder, "busbar.db");
+  const encryption = { sensitive, keys: [old] };
+  const many = Array.from({ length: 300 }, (_, at) => journalMessage({ from: "ward/bed-7", msgid: `m-${at}`, payload: { name: "Erika Mustermann", room: "R-12", filler: "x".repeat(900) } }));
+  await reopened(file, encryption, async (storage) => {
+    await fill(storage);
+    for (let at = 0; at < many.length; at += 50) await storage.journal.append(many.slice(at, at + 50));
+    await storage.retain({ journal: { before: 0, size: 1e15, maxSize: 1e15 }, series: { before: 0, size: 1e15 } });
+  });
+  overwrite(file, 0, Buffer.alloc(4096, 0xa5));
+  await reopened(file, encryption, async (storage) => {
+    assert.ok(readdirSync(folder).some((name) => name.includes(".damaged-")), readdirSync(folder).join(" "));
+    assert.deepEqual(await storage.rekeying.counts(), { "2026-10": 305 });
+    const { entries } = await storage.store.messages({ topic: "status/ward/bed-7", limit: 1000 });
+    assert.deepEqual([entries.length, entries.every(({ message }) => (message.payload as { name?: unknown }).name !== undefined || "values" in (message.payload as object))], [302, true]);
+    await storage.retain({ journal: { before: Number.MAX_SAFE_INTEGER, size: 1e15, maxSize: 1e15 }, series: { before: 0, size: 1e15 } });
+    assert.deepEqual(await storage.rekeying.counts(), {});
+  });
+  assert.deepEqual(leaks(folder), []);
 });
 
 test("rekey() that is killed goes on where it was, and no entry is lost", async (context) => {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { AtRestKeys, cutFields, outermost, restoreFields, SensitiveFields, type CutField, type Encryption, type FieldPlace } from "@busbar/core";
 import { clearFlag, entryBody, entryFlags, entryJson, entryReceived, entrySize, entryTopic, entryType, headerSize, sealedFlag } from "./entry-layout.ts";
+import { TopicPrefixes } from "./topic-prefixes.ts";
 
 /** What became of an entry that was brought to the present rules and key: `locked` = its key is missing. */
 export type Resealed = { readonly state: "same" | "damaged" | "locked" } | { readonly state: "changed"; readonly entry: Buffer; readonly before: unknown; readonly places: readonly FieldPlace[] };
@@ -23,10 +24,12 @@ export class EntrySeal {
   readonly sensitive: SensitiveFields;
   /** Stands for the rules: another text means other rules. Empty where nothing is encrypted. */
   readonly rules: string;
+  readonly #topics: TopicPrefixes;
 
   constructor(encryption: Encryption | undefined) {
     this.keys = encryption && new AtRestKeys(encryption.keys);
     this.sensitive = new SensitiveFields(encryption?.sensitive ?? []);
+    this.#topics = new TopicPrefixes((encryption?.sensitive ?? []).flatMap(({ topics }) => topics));
     this.rules = encryption === undefined || encryption.sensitive.length === 0 ? "" : createHash("sha256").update(JSON.stringify(encryption.sensitive)).digest("base64url");
   }
 
@@ -86,7 +89,7 @@ export class EntrySeal {
 
   /** The entry at `at` with its sensitive fields encrypted; undefined when it has none. */
   #sealed(bytes: Buffer, at: number): Buffer | undefined {
-    if ((entryFlags(bytes, at) & clearFlag) !== 0 || !this.sensitive.concerns(entryTopic(bytes, at), entryType(bytes, at))) return undefined;
+    if ((entryFlags(bytes, at) & clearFlag) !== 0 || !this.#topics.mayMatch(bytes, at) || !this.sensitive.concerns(entryTopic(bytes, at), entryType(bytes, at))) return undefined;
     const payload = entryJson(bytes, at);
     const places = this.#places(bytes, at, payload);
     return places.length === 0 ? undefined : this.#seal(bytes, at, { payload, places });

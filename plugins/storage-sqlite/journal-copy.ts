@@ -1,7 +1,7 @@
 import { copyFile, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { BusbarError, type Journal } from "@busbar/core";
+import { BusbarError, type Encryption, type Journal } from "@busbar/core";
 import { openStorage } from "./storage.ts";
 
 /** A journal to read from, apart from the file it was copied from. */
@@ -14,17 +14,17 @@ const attempts = 5;
 
 /**
  * Opens a copy of a journal's file, made in the system's folder for temporary files and gone when it is disposed of: the file itself is only read. A gateway may have it open: what
- * was committed is in the copy, as long as nothing is written while it is made.
+ * was committed is in the copy, as long as nothing is written while it is made. Fields that are encrypted stay so in the copy; `encryption` has the keys with which they are read.
  *
  * @throws {BusbarError} IO when it cannot be read or is no journal, UNAVAILABLE when somebody writes to it all the time.
  */
-export async function openJournalCopy(file: string): Promise<JournalCopy> {
+export async function openJournalCopy(file: string, { encryption }: { readonly encryption?: Encryption | undefined } = {}): Promise<JournalCopy> {
   const folder = await mkdtemp(join(tmpdir(), "busbar-journal-"));
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
     const copy = join(folder, basename(file));
     await copyQuietFile(file, copy);
-    const storage = await openStorage({ file: copy });
+    const storage = await openStorage({ file: copy, encryption });
     return {
       journal: storage.journal,
       async [Symbol.asyncDispose]() {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, describe, test } from "node:test";
@@ -166,7 +166,16 @@ describe("attacks: what is encrypted at rest", () => {
     const { key, changed, counts, before: had } = JSON.parse(stdout) as Record<string, unknown>;
     assert.deepEqual({ key, changed, counts, had }, { key: "k2", changed: 3, counts: { k2: 3 }, had: { k1: 3 } });
     assert.ok(!holds(), "what the old key opens is in none of the files");
+    const replay = async (): Promise<string> => {
+      const { code, stderr } = await runBusbar(["replay", "--journal", "data/busbar.db", "--only", "status/#", "--out", "out.jsonl"], { cwd: folder.path });
+      assert.equal(code, 0, stderr);
+      const text = readFileSync(join(folder.path, "out.jsonl"), "utf8");
+      rmSync(join(folder.path, "out.jsonl"));
+      return text;
+    };
+    assert.ok((await replay()).includes(people[0]), "who has the keys reads the journal with busbar replay");
     writeFileSync(join(folder.path, "busbar.yaml"), config(first));
+    assert.ok(!(await replay()).includes(people[0]));
     assert.deepEqual((await ask(folder.path)).payloads["p-0"], { name: mark("k2"), pulse: mark("k2"), room: "R-0", note: "in plain text" });
     writeFileSync(join(folder.path, "busbar.yaml"), config(second));
     assert.deepEqual((await ask(folder.path)).payloads["p-0"], { name: people[0], pulse: 71.90625, room: "R-0", note: "in plain text" });
