@@ -5,11 +5,11 @@ import { formatDecision, formatRights, toDecisionJson, toRightsJson, type Rights
 import { defineCommand } from "../command.ts";
 import { findConfig } from "../config-file.ts";
 import { Failure, usageFailure } from "../failure.ts";
-import { print } from "../terminal.ts";
+import { complain, print } from "../terminal.ts";
 
 /** `busbar can`: what somebody may do by the config, and which rule says so. */
 export default defineCommand({
-  description: "Says whether somebody may publish on a topic, or subscribe to a pattern, and which rule of which role in which line decides; without an action lists all that it may do. Ends with 0 when it may, else with 77. No gateway needs to run.",
+  description: "Says whether somebody may publish on a topic, or subscribe to a pattern, and which rule of which role in which line decides; without an action lists all that it may do. Ends with 0 when it may, else with 77. It answers by the config alone, and says so on stderr: what was revoked or enrolled while the gateway ran is in busbar revoke list and busbar enrol. No gateway needs to run.",
   positionals: ["id", "action?", "topic?"],
   options: {
     role: { kind: "text", value: "role", many: true, text: "a role it holds; may be given several times (default: what the config says about a device or certificate of that id)" },
@@ -29,6 +29,7 @@ export default defineCommand({
     const { config, source } = await readRights(await findConfig(options.config));
     const principal = { ...findPrincipal(config, id, options.role), ...placeOf(options) };
     const rights = createRights(config.roles);
+    complain("busbar: by the config alone; what was revoked or enrolled while the gateway ran does not count here");
     if (topic === undefined) {
       const rules = rights.rules(principal);
       print(options.json ? JSON.stringify(toRightsJson(principal, rules, source)) : formatRights(principal, rules, source));
