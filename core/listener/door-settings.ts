@@ -4,7 +4,7 @@ import { field, option } from "./listener-config.ts";
 
 /** The fields of the `gateway` section about connections of all listeners together. */
 export const doorSettings = {
-  maxConnections: field(integer(1, 10_000_000), 50_000, "Connections at once of all listeners together, as they share the file descriptors of the process; further ones are closed. Below the limit of the system (ulimit -n) by some hundred. Default 50000, 1 to 10000000."),
+  maxConnections: field(integer(1, 10_000_000), 50_000, "Connections at once of all listeners together, as they share the file descriptors of the process; further ones are closed. The limit of the system (ulimit -n) should be 5000 more. Default 50000, 1 to 10000000."),
   handshakes: field(
     v.strictObject({
       rate: field(integer(0, 1_000_000), 2_000, "Connections a second that may be opened on average, whether or not they come to a login; further ones are closed. 0 = no limit. Default 2000, 0 to 1000000."),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import process from "node:process";
 import { until } from "@busbar/core/testkit";
 import { sumOf } from "./target/assert-unharmed.ts";
 import { attackSuite } from "./target/attack-suite.ts";
@@ -119,3 +120,14 @@ attackSuite("limits of all listeners together", (attack) => {
   plugins: { users: { maxConnections: 3, waitingLine: { length: 4, time: "60s" }, authTimeout: "60s" } },
   gateway: { handshakes: { addressRate: 50, addressBurst: 200 } },
 });
+
+const deafOnDeno = process.versions["deno"] === undefined ? false : "Deno 2.9 never accepts again on a listener that ran out of file descriptors: gateway.maxConnections has to stay below their limit, see docs/limits.md";
+
+attackSuite("file descriptors", (attack) => {
+  attack("more connections than the process may have file descriptors: the gateway lives, and takes connections again when some are free", async (target) => {
+    const { ended } = await flood(target, "line", 600);
+    await until("the system has no more for it", () => ended() > 0, { show: ended });
+    target.forgetClients("end");
+    await until("it answers again", async () => (await target.http({ path: "/healthz" }).catch(() => undefined))?.status === 200);
+  }, { skip: deafOnDeno });
+}, { files: 300 });

@@ -21,6 +21,8 @@ export interface TargetOptions {
   readonly plugins?: Sections;
   readonly gateway?: object;
   readonly routes?: readonly object[];
+  /** File descriptors that its process may have. Default: as many as the test's. */
+  readonly files?: number;
 }
 
 /** Claims of a token besides `sub`; `aud` and `exp` are filled in unless given, `undefined` leaves them out. */
@@ -55,7 +57,7 @@ export class AttackTarget {
   }
 
   /** Starts one on the runtime under test, in a temporary folder, on ports that are free. */
-  static async open({ plugins = {}, gateway = {}, routes = [] }: TargetOptions = {}): Promise<AttackTarget> {
+  static async open({ plugins = {}, gateway = {}, routes = [], files }: TargetOptions = {}): Promise<AttackTarget> {
     const folder = await mkdtemp(join(tmpdir(), "busbar-attacks-"));
     await mkdir(join(folder, "data"), { mode: 0o700 });
     const secrets = new Secrets();
@@ -69,7 +71,7 @@ export class AttackTarget {
     const merged = { ...sections, ...Object.fromEntries(Object.entries(plugins).map(([id, section]) => [id, { ...sections[id], ...section }])) };
     await writeFile(join(folder, "busbar.json"), JSON.stringify({ plugins: merged, routes, gateway: { log: { level: "debug" }, ...gateway } }, undefined, 2));
     const output = new GatewayOutput(secrets);
-    const process = startGatewayProcess({ folder, runtime: { name: "the one under test", command: commandFor }, env: { ATTACK_HS256: hs256, ATTACK_LISTENER_TOKEN: listenerToken }, heard: output.hear });
+    const process = startGatewayProcess({ folder, runtime: { name: "the one under test", command: commandFor }, env: { ATTACK_HS256: hs256, ATTACK_LISTENER_TOKEN: listenerToken }, heard: output.hear, ...(files !== undefined && { prefix: ["sh", "-c", `ulimit -n ${files}; exec "$@"`, "sh"] }) });
     const target = new AttackTarget({ folder, process, output, secrets, hs256, listenerToken, deviceSecret, rsa, ec });
     await process.ready.catch(async (error: unknown) => {
       await rm(folder, { recursive: true, force: true });
