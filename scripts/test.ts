@@ -43,7 +43,7 @@ async function main(): Promise<number> {
   if (everything) await part("types", () => runOne("types", node, [join("node_modules", "typescript", "bin", "tsc")]));
   if (everything) await part("page", () => runOne("types of the console page", node, [join("node_modules", "typescript", "bin", "tsc"), "-p", join("plugins", "http", "console")]));
   if (onNode) {
-    const run = (some: readonly string[], concurrency: number): Promise<Outcome> => runNodeTests(node, some, { cwd: root, timeout: 10 * minutes, concurrency });
+    const run = (some: readonly string[], concurrency: number): Promise<Outcome> => runNodeTests(node, some, { cwd: root, timeout: 12 * minutes, concurrency });
     await part("node", async () => secondTry(await run(files, 2), (some) => run(some, 1)));
   }
   if (onDeno) {

@@ -37,6 +37,7 @@ test("each of these permissions is needed", { skip: onDeno ? false : "the same p
   assert.ok(cases.length >= 15, `${cases.length} permissions`);
   assert.ok(await doesEverything(flags), "with all of them everything works");
   const needless: string[] = [];
+  if (process.env["BUSBAR_ATTACKS"] !== "long") draw(cases, 6);
   for (let at = 0; at < cases.length; at += 3) {
     await Promise.all(
       cases.slice(at, at + 3).map(async (one) => {
@@ -46,8 +47,14 @@ test("each of these permissions is needed", { skip: onDeno ? false : "the same p
       }),
     );
   }
-  assert.deepEqual(needless.sort(), ["--allow-read=plugins/audit-file", "--allow-read=plugins/auth-jwt"], "busbar audit and busbar token import these, so their code is there before anything is asked for");
+  const known = ["--allow-read=plugins/audit-file", "--allow-read=plugins/auth-jwt"]; // busbar audit and busbar token import these, so their code is there before anything is asked for
+  assert.deepEqual(needless.sort(), known.filter((one) => cases.some(({ without }) => without === one)));
 });
+
+/** Leaves `count` of them, drawn at random: all of them, as in the long form of the attacks, take more than a minute. */
+function draw(cases: unknown[], count: number): void {
+  while (cases.length > count) cases.splice(Math.floor(Math.random() * cases.length), 1);
+}
 
 async function doesEverything(flags: readonly string[]): Promise<boolean> {
   try {
