@@ -39,6 +39,8 @@ export interface SessionRegistryOptions {
 export class SessionRegistry implements Sessions {
   readonly door: Door;
   readonly #options: SessionRegistryOptions;
+  /** Milliseconds since the Unix epoch. */
+  readonly #began: number;
   readonly #services: SessionServices;
   readonly #notes: HandoverNotes;
   readonly #wills: Wills;
@@ -53,6 +55,7 @@ export class SessionRegistry implements Sessions {
 
   constructor(options: SessionRegistryOptions) {
     this.#options = options;
+    this.#began = options.clock.now();
     this.door = new Door(options);
     const { metrics, office } = options;
     this.#notes = new HandoverNotes(office);
@@ -94,7 +97,7 @@ export class SessionRegistry implements Sessions {
   start(): void {
     const { office, clock, presenceGrace } = this.#options;
     this.#stops.push(clock.every(1000, () => this.#check(false)), () => this.#unwatch?.());
-    this.#stops.push(correctStalePresence({ office, clock, grace: presenceGrace, isOnline: (id) => this.#devices.has(id), offline: (id, lastSeen) => this.#presence(id, "offline", lastSeen) }));
+    this.#stops.push(correctStalePresence({ office, clock, began: this.#began, grace: presenceGrace, isOnline: (id) => this.#devices.has(id), offline: (id, lastSeen) => this.#presence(id, "offline", lastSeen) }));
     this.#wills.open((id) => this.list().some(({ principal }) => principal === id));
     this.#watch();
   }

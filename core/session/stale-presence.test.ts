@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import * as v from "valibot";
 import { createMemoryJournal } from "../memory-journal.ts";
+import { definePlugin } from "../plugin.ts";
+import { fakeClock } from "../testkit/fake-clock.ts";
+import { testPlugin } from "../testkit/test-plugin.ts";
 import { openSessionsOn, settle } from "./limits-fixture.ts";
 
 const principal = (id: string) => ({ principal: { id, roles: [], groups: [] } });
@@ -31,5 +35,21 @@ describe("presence", () => {
     assert.deepEqual(presence()["d-1/presence"], { presence: "online", lastSeen: seen });
     await subject.clock.advance(1);
     assert.deepEqual(presence(), { "d-1/presence": { presence: "offline", lastSeen: seen }, "d-2/presence": { presence: "online", lastSeen: subject.clock.now() - 5000 }, "behind/presence": { presence: "online" } });
+  });
+
+  it("that a plugin tells before the bus is open is of this run, and stays", async () => {
+    const clock = fakeClock();
+    const plant = definePlugin({
+      name: "plant", description: "Speaks for machines that have no connection", config: v.strictObject({}),
+      async setup({ bus }) {
+        await clock.advance(1); // the gateway takes a while to start
+        bus.publish({ type: "event", from: "press-1/presence", payload: { presence: "online" }, retain: true });
+      },
+    });
+    await using gateway = await testPlugin(plant, {}, { clock, gateway: { presenceGrace: 5000 } });
+    const heard: unknown[] = [];
+    gateway.bus.subscribe("event/press-1/presence", ({ payload }) => void heard.push(payload), { retained: true });
+    await clock.advance(6000);
+    assert.deepEqual(heard, [{ presence: "online" }]);
   });
 });

@@ -6,6 +6,8 @@ import type { Envelope } from "../envelope.ts";
 export interface StalePresenceOptions {
   readonly office: PostOffice;
   readonly clock: Clock;
+  /** Milliseconds since the Unix epoch: when this run began. What was said after that, by plugins while the bus was not open yet, is of this run. */
+  readonly began: number;
   /** Milliseconds in which devices may come back. */
   readonly grace: number;
   /** Whether that device has a connection. */
@@ -21,10 +23,10 @@ const suffix = "/presence";
  * offline. What somebody has said since the start stands. Called when the bus is open; returns what ends it.
  */
 export function correctStalePresence(options: StalePresenceOptions): () => void {
-  const { office, clock, grace, isOnline, offline } = options;
+  const { office, clock, began, grace, isOnline, offline } = options;
   const stale: Envelope[] = [];
   office.retained("event/#", (message) => {
-    if (message.from.endsWith(suffix) && presenceIn(message)?.presence === "online") stale.push(message);
+    if (message.received <= began && message.from.endsWith(suffix) && presenceIn(message)?.presence === "online") stale.push(message);
   });
   if (stale.length === 0) return () => {};
   return clock.after(grace, () => {
