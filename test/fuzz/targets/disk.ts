@@ -87,8 +87,8 @@ const pages: FuzzTarget = {
   seeds: [database()],
   maxLength: 64 * 1024,
   open: () => (bytes) => {
-    const all = Buffer.alloc(Math.ceil(bytes.length / pageSize) * pageSize, bytes);
-    if (bytes.length < all.length) all.fill(0, bytes.length);
+    const all = Buffer.alloc(Math.ceil(bytes.length / pageSize) * pageSize);
+    all.set(bytes);
     const source = (number: number): Buffer | undefined => (number >= 1 && number * pageSize <= all.length ? all.subarray((number - 1) * pageSize, number * pageSize) : undefined);
     let rows = 0;
     for (let number = 1; number * pageSize <= all.length; number++) {
