@@ -1,0 +1,6 @@
+/**
+ * Steps for routes: checked expressions, compression, windows, alarms, anomalies and forecasts.
+ *
+ * @module
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * OPC UA client: values, alarms, methods and history of servers, and what is written to them.
+ *
+ * @module
+ */
+export {};
