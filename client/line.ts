@@ -1,6 +1,7 @@
 import type { ClientClock } from "./clock.ts";
 import { Backoff } from "./backoff.ts";
 import { ClientError } from "./client-error.ts";
+import { closeMeaning } from "./close-meaning.ts";
 import type { Connection, Transport, WireFrame } from "./connection.ts";
 import { onWake } from "./wake.ts";
 
@@ -171,21 +172,6 @@ export class Line {
   }
 }
 
-/** What close codes of WIRE §2 mean to whoever was closed. */
-const meanings: Readonly<Record<number, string>> = {
-  1001: "the gateway shuts down",
-  1009: "a frame was too large",
-  1013: "the gateway is full",
-  4001: "the connection was silent for too long",
-  4008: "messages were read too slowly",
-  4009: "another connection took its place",
-  4029: "too many messages in too short a time",
-  4400: "the gateway did not understand a frame",
-  4401: "no token in time",
-  4403: "the token was refused or has ended",
-};
-
 function endOf(code: number, reason: string, cause: unknown): ClientError {
-  const text = meanings[code] ?? (reason === "" ? "the connection broke" : reason);
-  return new ClientError(code === 4403 || code === 4401 ? "UNAUTHENTICATED" : code === 4009 ? "REPLACED" : "UNAVAILABLE", `Connection closed${code === 0 ? "" : ` (${code})`}: ${text}`, { closeCode: code, cause });
+  return new ClientError(code === 4403 || code === 4401 ? "UNAUTHENTICATED" : code === 4009 ? "REPLACED" : "UNAVAILABLE", `Connection closed${code === 0 ? "" : ` (${code})`}: ${closeMeaning(code, reason)}`, { closeCode: code, cause });
 }

@@ -1,6 +1,6 @@
 import type { Store } from "./store.ts";
 
-/** A store that outlives a client, not its process: for tests, and for apps that make a client anew. Values are kept as JSON text, as any other store would. */
+/** A store that outlives a client, but not its process: for an app that closes its client and makes another one, with what had waited. Values are kept as JSON text, as any other store would. */
 export function memoryStore(): Store {
   const values = new Map<string, string>();
   return {

@@ -9,6 +9,7 @@ export * from "./changes.ts";
 export * from "./client.ts";
 export * from "./client-error.ts";
 export type { ClientOptions } from "./client-options.ts";
+export * from "./close-meaning.ts";
 export type { ClientClock } from "./clock.ts";
 export type { CommandHandler } from "./command-desk.ts";
 export * from "./connection.ts";

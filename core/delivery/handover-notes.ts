@@ -1,5 +1,6 @@
 import { createMessage, type Envelope } from "../envelope.ts";
 import { gatewayId } from "../topic.ts";
+import { NoteBatch } from "./note-batch.ts";
 import type { PostOffice } from "./post-office.ts";
 
 /** That a command goes to a device: one item of a note. */
@@ -12,9 +13,6 @@ export interface Handed {
   readonly final?: true;
 }
 
-/** Items of one note at the most. */
-const maxItems = 1000;
-
 const noteType = "command-sent";
 
 /**
@@ -22,34 +20,20 @@ const noteType = "command-sent";
  * share a message.
  */
 export class HandoverNotes {
-  readonly #office: PostOffice;
-  #items: Handed[] = [];
-  #done: ((error: unknown) => void)[] = [];
+  readonly #batch: NoteBatch<Handed>;
 
   constructor(office: PostOffice) {
-    this.#office = office;
+    this.#batch = new NoteBatch((commands, done) => {
+      const message = createMessage({ type: noteType, from: gatewayId, payload: { commands } });
+      office.complete(message, gatewayId);
+      office.deliver(message, done);
+    });
   }
 
   /** Notes it; `done` is called when that is in the journal, or with the error when it is not. */
   add(handed: Handed, done: (error: unknown) => void): void {
-    if (this.#items.length === 0) setImmediate(this.#write);
-    this.#items.push(handed);
-    this.#done.push(done);
-    if (this.#items.length >= maxItems) this.#write();
+    this.#batch.add(handed, done);
   }
-
-  readonly #write = (): void => {
-    const items = this.#items;
-    const done = this.#done;
-    if (items.length === 0) return;
-    this.#items = [];
-    this.#done = [];
-    const message = createMessage({ type: noteType, from: gatewayId, payload: { commands: items } });
-    this.#office.complete(message, gatewayId);
-    this.#office.deliver(message, (error) => {
-      for (const tell of done) tell(error);
-    });
-  };
 }
 
 /** Whether that is a note of the gateway. */

@@ -1,9 +1,8 @@
-import { createSources, createWitnesses, preload, startLoad, until } from "./fleet.ts";
-import { createLedgerWatch } from "./ledger-watch.ts";
+import { preload, startLoad, until } from "./fleet.ts";
 import { createRandom } from "./random.ts";
 import { createRig } from "./rig.ts";
 import type { Scenario } from "./scenario.ts";
-import { settle } from "./settle.ts";
+import { createCast, settle } from "./settle.ts";
 
 /** Messages in the journal before the first kill: several pages of a replay. */
 const backlog = 5000;
@@ -16,10 +15,7 @@ export const killReplay: Scenario = {
   async run({ cycles, seed, runtime, log }) {
     const random = createRandom(seed);
     await using rig = await createRig({ runtime });
-    const sources = await createSources(rig);
-    const durable = sources.filter(({ qos }) => qos > 0);
-    const witnesses = await createWitnesses(rig);
-    const ledger = createLedgerWatch(await rig.tokenFor("ledger"));
+    const { sources, durable, witnesses, ledger } = await createCast(rig);
     const problems: string[] = [];
     let inReplay = 0;
     for (let cycle = 0; cycle < cycles; cycle++) {

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { checkRetained, createSources, createWitnesses, startLoad } from "./fleet.ts";
-import { createLedgerWatch } from "./ledger-watch.ts";
+import { checkRetained, startLoad } from "./fleet.ts";
 import { createRandom } from "./random.ts";
 import { createRig } from "./rig.ts";
 import type { Scenario } from "./scenario.ts";
-import { settle } from "./settle.ts";
+import { createCast, settle } from "./settle.ts";
 
 /** One cycle in so many ends while the gateway is still starting. */
 const startKills = 10;
@@ -19,10 +18,8 @@ export const killServer: Scenario = {
   async run({ cycles, seed, runtime, log }) {
     const random = createRandom(seed);
     await using rig = await createRig({ runtime });
-    const sources = await createSources(rig);
-    const witnesses = await createWitnesses(rig);
+    const { sources, witnesses, ledger } = await createCast(rig);
     const peers = [...sources, ...witnesses];
-    const ledger = createLedgerWatch(await rig.tokenFor("ledger"));
     const problems: string[] = [];
     const began = performance.now();
     let replays = 0;

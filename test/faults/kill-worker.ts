@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createSources, createWitnesses, drained, startLoad, until } from "./fleet.ts";
+import { drained, startLoad, until } from "./fleet.ts";
 import { faultySection } from "./faulty-section.ts";
-import { createLedgerWatch } from "./ledger-watch.ts";
 import { createRandom } from "./random.ts";
 import { createRig } from "./rig.ts";
 import type { Scenario } from "./scenario.ts";
-import { settle } from "./settle.ts";
+import { createCast, settle } from "./settle.ts";
 
 /** What the log says of such a death, and has to. */
 const expected = /plugin failed, it is restarted|journal refuses messages|cannot store readings|audit entry is lost/;
@@ -18,10 +17,7 @@ export const killWorker: Scenario = {
   async run({ cycles, seed, runtime, log }) {
     const random = createRandom(seed);
     await using rig = await createRig({ runtime });
-    const sources = await createSources(rig);
-    const durable = sources.filter(({ qos }) => qos > 0);
-    const witnesses = await createWitnesses(rig);
-    const ledger = createLedgerWatch(await rig.tokenFor("ledger"));
+    const { sources, durable, witnesses, ledger } = await createCast(rig);
     const problems: string[] = [];
     let deaths = 0;
     for (let cycle = 0; cycle < cycles; cycle++) {

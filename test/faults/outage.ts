@@ -7,7 +7,7 @@ import { createLedgerWatch } from "./ledger-watch.ts";
 import { openTcpLink, openWsLink } from "./links.ts";
 import { createRig, type Rig } from "./rig.ts";
 import type { Scenario } from "./scenario.ts";
-import { settle } from "./settle.ts";
+import { settle, withSinks } from "./settle.ts";
 import { sinkSections } from "./sinks.ts";
 import { Source } from "./source.ts";
 import { Verdict } from "./verdict.ts";
@@ -101,16 +101,12 @@ export const outage: Scenario = {
     memory.stop();
     for (const source of sources) source.disconnect();
     await gateway.stop();
-    const figures = await settle({ rig, sources, witnesses: [], ledger });
-    const [hook, mqtt] = [atWebhook.finish(), atBroker.finish()];
+    const figures = withSinks(await settle({ rig, sources, witnesses: [], ledger }), { webhook: atWebhook, broker: atBroker });
     return {
       cycles,
       ...figures,
-      lost: figures.lost + hook.lost + mqtt.lost,
-      doubled: figures.doubled + hook.doubled + mqtt.doubled,
-      reordered: figures.reordered + hook.reordered + mqtt.reordered,
-      details: { ...figures.details, ...details, "webhook: arrived": hook.found, "webhook: again": atWebhook.repeated, "broker: arrived": mqtt.found, "broker: again": atBroker.repeated },
-      problems: [...problems, ...atWebhook.problems, ...atBroker.problems, ...figures.problems],
+      details: { ...figures.details, ...details },
+      problems: [...problems, ...figures.problems],
     };
   },
 };

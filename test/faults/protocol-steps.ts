@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { faultySection } from "./faulty-section.ts";
-import { createSources, createWitnesses, startLoad } from "./fleet.ts";
+import { startLoad } from "./fleet.ts";
 import type { GatewayProcess } from "./gateway-process.ts";
-import { createLedgerWatch } from "./ledger-watch.ts";
 import { createRandom, type Random } from "./random.ts";
 import { createRig, type Rig } from "./rig.ts";
 import type { Scenario } from "./scenario.ts";
-import { settle } from "./settle.ts";
+import { createCast, settle } from "./settle.ts";
 import { killAtCall, straceMissing } from "./strace.ts";
 
 /** The exact moments. `after-ack` is the one that the peer brings about: it kills when the acknowledgement arrives. */
@@ -25,9 +24,7 @@ export const protocolSteps: Scenario = {
   async run({ cycles, seed, runtime, log }) {
     const random = createRandom(seed);
     await using rig = await createRig({ runtime });
-    const sources = await createSources(rig);
-    const witnesses = await createWitnesses(rig);
-    const ledger = createLedgerWatch(await rig.tokenFor("ledger"));
+    const { sources, witnesses, ledger } = await createCast(rig);
     const problems: string[] = [];
     const reached = Object.fromEntries(steps.map((step) => [step, 0])) as Record<Step, number>;
     for (let cycle = 0; cycle < cycles; cycle++) {

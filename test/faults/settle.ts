@@ -1,6 +1,6 @@
 import { checkJournal } from "./check-journal.ts";
-import { checkRetained, drained, witnessed } from "./fleet.ts";
-import type { LedgerWatch } from "./ledger-watch.ts";
+import { checkRetained, createSources, createWitnesses, drained, witnessed } from "./fleet.ts";
+import { createLedgerWatch, type LedgerWatch } from "./ledger-watch.ts";
 import type { Rig } from "./rig.ts";
 import type { Figures } from "./scenario.ts";
 import type { Source } from "./source.ts";
@@ -15,6 +15,13 @@ export interface Cast {
   readonly ledger: LedgerWatch;
   /** Whether retention may have removed the oldest entries. Default false. */
   readonly pruned?: boolean;
+}
+
+/** The usual cast of a rig: six sources, of which `durable` send at qos 1 and 2, two subscribers that resume, and the ledger. */
+export async function createCast(rig: Rig): Promise<Cast & { readonly durable: readonly Source[] }> {
+  const sources = await createSources(rig);
+  const witnesses = await createWitnesses(rig);
+  return { rig, sources, durable: sources.filter(({ qos }) => qos > 0), witnesses, ledger: createLedgerWatch(await rig.tokenFor("ledger")) };
 }
 
 /**
@@ -46,5 +53,18 @@ export async function settle({ rig, sources, witnesses, ledger, pruned = false }
       "ledgers balanced": ledger.balanced,
     },
     problems: [...verdict.problems, ...problems, ...ledger.problems, ...witnesses.flatMap((one) => one.problems), ...sources.flatMap(({ refusals }) => refusals.slice(0, 5))],
+  };
+}
+
+/** The figures of a run with the accounts of its two sinks added. */
+export function withSinks(figures: Omit<Figures, "cycles">, sinks: { readonly webhook: Verdict; readonly broker: Verdict }): Omit<Figures, "cycles"> {
+  const [webhook, broker] = [sinks.webhook.finish(), sinks.broker.finish()];
+  return {
+    ...figures,
+    lost: figures.lost + webhook.lost + broker.lost,
+    doubled: figures.doubled + webhook.doubled + broker.doubled,
+    reordered: figures.reordered + webhook.reordered + broker.reordered,
+    details: { ...figures.details, "webhook: arrived": webhook.found, "webhook: again": sinks.webhook.repeated, "broker: arrived": broker.found, "broker: again": sinks.broker.repeated },
+    problems: [...sinks.webhook.problems, ...sinks.broker.problems, ...figures.problems],
   };
 }

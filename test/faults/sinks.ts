@@ -6,7 +6,7 @@ import { createLedgerWatch } from "./ledger-watch.ts";
 import { createRandom } from "./random.ts";
 import { createRig, type Sections } from "./rig.ts";
 import type { Scenario } from "./scenario.ts";
-import { settle } from "./settle.ts";
+import { settle, withSinks } from "./settle.ts";
 import { Verdict } from "./verdict.ts";
 import { WebhookReceiver } from "./webhook-receiver.ts";
 
@@ -78,16 +78,12 @@ export const sinks: Scenario = {
     await gateway.stop();
     note();
     for (const source of sources) source.disconnect();
-    const figures = await settle({ rig, sources, witnesses: [], ledger });
-    const [hook, mqtt] = [atWebhook.finish(), atBroker.finish()];
+    const figures = withSinks(await settle({ rig, sources, witnesses: [], ledger }), { webhook: atWebhook, broker: atBroker });
     return {
       cycles,
       ...figures,
-      lost: figures.lost + hook.lost + mqtt.lost,
-      doubled: figures.doubled + hook.doubled + mqtt.doubled,
-      reordered: figures.reordered + hook.reordered + mqtt.reordered,
-      details: { ...figures.details, "webhook: arrived": hook.found, "webhook: again": atWebhook.repeated, "webhook: requests": webhook.requests, "broker: arrived": mqtt.found, "broker: again": atBroker.repeated },
-      problems: [...problems.slice(0, 20), ...atWebhook.problems, ...atBroker.problems, ...figures.problems],
+      details: { ...figures.details, "webhook: requests": webhook.requests },
+      problems: [...problems.slice(0, 20), ...figures.problems],
     };
 
     async function connectAll(): Promise<void> {

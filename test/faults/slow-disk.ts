@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sumMetrics } from "@busbar/core/testkit";
-import { createSources, createWitnesses, drained, startLoad } from "./fleet.ts";
+import { drained, startLoad } from "./fleet.ts";
 import { createLedgerWatch, readMetrics } from "./ledger-watch.ts";
 import { createRandom } from "./random.ts";
 import { createRig } from "./rig.ts";
 import type { Scenario } from "./scenario.ts";
-import { settle } from "./settle.ts";
+import { createCast, settle } from "./settle.ts";
 import { delaySyncs, straceMissing } from "./strace.ts";
 
 /** Milliseconds that every sync of the disk takes longer. */
@@ -25,11 +25,8 @@ export const slowDisk: Scenario = {
   async run({ cycles, seed, runtime, log }) {
     const random = createRandom(seed);
     await using rig = await createRig({ runtime });
-    const sources = await createSources(rig);
-    const durable = sources.filter(({ qos }) => qos > 0);
-    const witnesses = await createWitnesses(rig);
+    const { sources, durable, witnesses, ledger } = await createCast(rig);
     const token = await rig.tokenFor("ledger");
-    const ledger = createLedgerWatch(token);
     const problems: string[] = [];
     const first = rig.start(); // the files are made at full speed
     await first.ready;

@@ -1,3 +1,4 @@
+import { NoteBatch } from "../../delivery/note-batch.ts";
 import type { PostOffice } from "../../delivery/post-office.ts";
 import { createMessage, type Envelope, type Message } from "../../envelope.ts";
 import { gatewayId, nonceType } from "../../topic.ts";
@@ -13,9 +14,6 @@ export interface NonceNote extends Nonce {
   readonly back?: number | undefined;
 }
 
-/** Items of one note at the most. */
-const maxItems = 1000;
-
 /**
  * Notes in the journal, on `nonce-seen/gateway`, which nonces were used, so that it is known after a crash, too. A message of qos 1 or 2 and the note about it are in one transaction: `companion`.
  * Where there is no such message the note comes first: `add`; those of one turn of the event loop share a note.
@@ -24,11 +22,11 @@ export class NonceNotes {
   readonly #office: PostOffice;
   /** Of messages that wait for the journal. */
   readonly #with = new Map<Message, NonceNote>();
-  #items: NonceNote[] = [];
-  #done: ((error: unknown) => void)[] = [];
+  readonly #batch: NoteBatch<NonceNote>;
 
   constructor(office: PostOffice) {
     this.#office = office;
+    this.#batch = new NoteBatch((items, done) => office.deliver(this.#make(items), done));
   }
 
   /** From now on the message must not get into the journal without this note. */
@@ -54,22 +52,8 @@ export class NonceNotes {
 
   /** Notes it; `done` is called when that is in the journal, or with the error when it is not. */
   add(note: NonceNote, done: (error: unknown) => void): void {
-    if (this.#items.length === 0) setImmediate(this.#write);
-    this.#items.push(note);
-    this.#done.push(done);
-    if (this.#items.length >= maxItems) this.#write();
+    this.#batch.add(note, done);
   }
-
-  readonly #write = (): void => {
-    const items = this.#items;
-    const done = this.#done;
-    if (items.length === 0) return;
-    this.#items = [];
-    this.#done = [];
-    this.#office.deliver(this.#make(items), (error) => {
-      for (const tell of done) tell(error);
-    });
-  };
 
   #make(seen: readonly NonceNote[]): Message {
     const message = createMessage({ type: nonceType, from: gatewayId, payload: { seen } });
