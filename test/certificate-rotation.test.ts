@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
-import { makeCertificate, testPlugin, writeCertificate, type TestGateway } from "@busbar/core/testkit";
+import { makeCertificate, testPlugin, until, writeCertificate, type TestGateway } from "@busbar/core/testkit";
 import http from "@busbar/http";
 import tcpProtobuf from "@busbar/tcp-protobuf";
 import { TcpPeer } from "../plugins/tcp-protobuf/testing/tcp-peer.ts";
@@ -40,10 +40,6 @@ async function shownAt({ port }: URL): Promise<string> {
   return [CN].flat().join();
 }
 
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 20_000; !(await holds()); await new Promise((resolve) => setTimeout(resolve, 20))) assert.ok(performance.now() < end, "not so within 20 s");
-}
-
 test("a certificate is changed under live connections: TCP, WebSocket and HTTPS keep-alive go on, new ones see the new one", () =>
   withGateway(async (gateway, folder, { tcp, web }) => {
     await using device = await TcpPeer.connect(tcp.href, { ca });
@@ -63,7 +59,7 @@ test("a certificate is changed under live connections: TCP, WebSocket and HTTPS 
     assert.deepEqual([await shownAt(tcp), await shownAt(web)], ["first", "first"]);
 
     await writeCertificate(folder, "tls", second!);
-    await until(async () => (await shownAt(tcp)) === "second" && (await shownAt(web)) === "second");
+    await until("new connections see the second one", async () => (await shownAt(tcp)) === "second" && (await shownAt(web)) === "second");
 
     const heard = [gateway.next("status/press-1"), gateway.next("status/lamp-1")];
     device.say({ case: "envelope", value: { type: "status", payload: { case: "json", value: "1" } } });

@@ -7,9 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { formatProblem, loadConfig, type Envelope } from "@busbar/core";
-import { testPlugin, type TestGateway } from "@busbar/core/testkit";
+import { testPlugin, until, type TestGateway } from "@busbar/core/testkit";
 import { Broker } from "../plugins/mqtt/testing/broker.ts";
-import { waitFor } from "./attacks/isolation-target.ts";
 
 /** A gateway in which a shipped plugin runs in an isolate, with what its own package.json grants and nothing else. */
 async function startIsolated(use: string, section: object): Promise<TestGateway & { readonly heard: Envelope[] }> {
@@ -35,11 +34,11 @@ test("mqtt in an isolate sends to its broker, in order, and takes what the broke
   await using broker = await Broker.start({ subscribed: (_packet, peer) => peer.send({ cmd: "publish", topic: "plant/press", payload: Buffer.from('{"bar":5}'), qos: 1, messageId: 1, dup: false, retain: false }) });
   await using gateway = await startIsolated("mqtt", { url: broker.url, reconnect: { min: 10, max: 50 }, out: [{ topics: ["status/#"], to: "busbar/{topic}" }], in: [{ topics: ["plant/+"] }] });
   await Promise.all(Array.from({ length: 250 }, (_one, n) => gateway.bus.deliver({ type: "status", from: "a", payload: { n }, qos: 1 })));
-  await waitFor(() => broker.published.filter(({ topic }) => topic === "busbar/status/a").length === 250, "last publish");
+  await until("last publish", () => broker.published.filter(({ topic }) => topic === "busbar/status/a").length === 250);
   assert.deepEqual(broker.published.filter(({ topic }) => topic === "busbar/status/a").map(({ payload }) => (JSON.parse(String(payload)) as { readonly n: number }).n), Array.from({ length: 250 }, (_one, n) => n));
-  const message = await waitFor(() => gateway.heard.find(({ from }) => from.startsWith("subject/plant")), "message of the broker");
+  const message = await until("message of the broker", () => gateway.heard.find(({ from }) => from.startsWith("subject/plant")));
   assert.deepEqual(message.payload, { bar: 5 });
-  await waitFor(() => broker.peer("in")?.packets.some(({ cmd }) => cmd === "puback"), "acknowledgement of it");
+  await until("acknowledgement of it", () => broker.peer("in")?.packets.some(({ cmd }) => cmd === "puback"));
 });
 
 test("a webhook in an isolate sends batches, and what its server refuses becomes a dead letter", async () => {
@@ -56,9 +55,9 @@ test("a webhook in an isolate sends batches, and what its server refuses becomes
   try {
     await using gateway = await startIsolated("http/webhook", { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, topics: ["note/#"] });
     await gateway.bus.deliver({ type: "note", payload: "take me" });
-    await waitFor(() => bodies.some((text) => text.includes("take me")), "batch");
+    await until("batch", () => bodies.some((text) => text.includes("take me")));
     await gateway.bus.deliver({ type: "note", payload: "refuse me" });
-    await waitFor(() => gateway.metric("busbar_dead_letters") === 1, "dead letter");
+    await until("dead letter", () => gateway.metric("busbar_dead_letters") === 1);
   } finally {
     server.close();
     server.closeAllConnections();
@@ -67,7 +66,7 @@ test("a webhook in an isolate sends batches, and what its server refuses becomes
 
 test("opcua-sim in an isolate publishes its plant, and serves OPC UA and Modbus", async () => {
   await using gateway = await startIsolated("opcua-sim", { period: "50ms", opcua: { port: 0 }, modbus: { port: 0 } });
-  await waitFor(() => gateway.heard.some(({ topic }) => topic === "status/boiler-1"), "reading");
+  await until("reading", () => gateway.heard.some(({ topic }) => topic === "status/boiler-1"));
   const [opcua, modbus] = gateway.status().addresses.map(({ url }) => new URL(url.replace(/^[^:]+/, "http")));
   const hello = Buffer.alloc(60); // OPC 10000-6 §7.1.2.3
   hello.write("HELF", 0, "latin1");

@@ -12,6 +12,7 @@ import { definePlugin } from "../plugin.ts";
 import { AuditPort } from "../ports.ts";
 import { makeCertificate, writeCertificate, type CertificateSpec, type TestCertificate } from "../testkit/make-certificate.ts";
 import { testPlugin, type TestGateway } from "../testkit/test-plugin.ts";
+import { until } from "../testkit/until.ts";
 import { createSocketServer } from "./socket-server.ts";
 import { tlsField } from "./tls-config.ts";
 
@@ -44,8 +45,6 @@ const echo = definePlugin({
 interface Fixture {
   readonly folder: string;
   readonly gateway: TestGateway;
-  /** Resolves once it holds. @throws {AssertionError} after 20 s. */
-  until(holds: () => boolean | Promise<boolean>): Promise<void>;
   /** The CN of the certificate that a new connection is shown. */
   shown(options?: { readonly client?: TestCertificate }): Promise<string>;
   /** Messages of the log that have to do with certificates. */
@@ -61,11 +60,6 @@ async function withEcho(run: (fixture: Fixture) => Promise<void>, { tls = {}, pr
     await run({
       folder,
       gateway,
-      async until(holds) {
-        for (const end = performance.now() + 20_000; !(await holds()); await new Promise((resolve) => setTimeout(resolve, 10))) {
-          assert.ok(performance.now() < end, `not so within 20 s: ${holds.toString()}`);
-        }
-      },
       async shown({ client } = {}) {
         const socket = await open(gateway, client);
         const { subject } = socket.getPeerCertificate();
@@ -103,12 +97,12 @@ async function orClosed<T>(socket: TLSSocket, event: Promise<T>): Promise<T> {
 }
 
 test("ServerCertificate gives new connections the new certificate and keeps the open ones", () =>
-  withEcho(async ({ folder, gateway, until, shown, said }) => {
+  withEcho(async ({ folder, gateway, shown, said }) => {
     const open1 = await open(gateway);
     assert.equal(open1.getPeerCertificate().subject.CN, "first");
     const noted = gateway.next("audit/subject");
     await writeCertificate(folder, "tls", second);
-    await until(async () => (await shown()) === "second");
+    await until("the second certificate is shown", async () => (await shown()) === "second");
     const { action, fingerprint } = (await noted).payload as { readonly action: string; readonly fingerprint: string };
     assert.deepEqual([action, fingerprint], ["certificate-changed", second.fingerprint]);
     await says(open1, "still here");
@@ -121,12 +115,12 @@ test("ServerCertificate gives new connections the new certificate and keeps the 
 
 test("ServerCertificate takes what a link to a whole folder is switched to, as Kubernetes does", () =>
   withEcho(
-    async ({ folder, until, shown }) => {
+    async ({ folder, shown }) => {
       await mkdir(join(folder, "two"));
       await writeCertificate(join(folder, "two"), "tls", second);
       await symlink("two", join(folder, "..next"));
       await rename(join(folder, "..next"), join(folder, "..data"));
-      await until(async () => (await shown()) === "second");
+      await until("the second certificate is shown", async () => (await shown()) === "second");
     },
     {
       async prepare(folder) {
@@ -139,7 +133,7 @@ test("ServerCertificate takes what a link to a whole folder is switched to, as K
   ));
 
 test("ServerCertificate keeps what it has while the new files are wrong, says so once, and takes them when they are right", () =>
-  withEcho(async ({ folder, gateway, until, shown, said }) => {
+  withEcho(async ({ folder, gateway, shown, said }) => {
     const refused = (): number => gateway.metric("busbar_tls_rotations_refused_total");
     const replace = async (text: string): Promise<void> => {
       await writeFile(join(folder, "next.pem"), text);
@@ -162,30 +156,30 @@ test("ServerCertificate keeps what it has while the new files are wrong, says so
     }
     assert.ok(refused() >= steps.length - 1, "the same fault twice in a row counts once");
     await writeCertificate(folder, "tls", second);
-    await until(async () => (await shown()) === "second");
+    await until("the second certificate is shown", async () => (await shown()) === "second");
     assert.ok(said().includes("error new TLS files cannot be used, the earlier ones stay in use"));
     assert.equal(gateway.metric("busbar_tls_rotations_total"), 1);
   }));
 
 test("ServerCertificate takes no expired certificate in place of a good one, and one for later when its time has come", () =>
-  withEcho(async ({ folder, gateway, until, shown }) => {
+  withEcho(async ({ folder, gateway, shown }) => {
     await writeCertificate(folder, "tls", issue("expired", { notAfter: start - 1000 }));
     await assert.rejects(gateway.reload(), /it has expired on/);
     assert.equal(await shown(), "first");
     await writeCertificate(folder, "tls", issue("later", { notBefore: Date.now() + 4000 }));
     await assert.rejects(gateway.reload(), /it is not valid before/);
     assert.equal(await shown(), "first");
-    await until(async () => (await shown()) === "later");
+    await until("the later certificate is shown", async () => (await shown()) === "later");
   }));
 
 test("ServerCertificate warns about one that expires soon, and anew about the next", () =>
   withEcho(
-    async ({ folder, gateway, until, said }) => {
+    async ({ folder, gateway, said }) => {
       const warnings = (): readonly string[] => said().filter((line) => line.includes("expires within"));
       const left = (): number => gateway.metric('busbar_tls_certificate_days_left{instance="subject"}');
       assert.deepEqual([warnings(), left()], [["warn TLS certificate expires within 7 days"], 5]);
       await writeCertificate(folder, "tls", issue("shorter", { notAfter: start + day / 2 }));
-      await until(() => warnings().length > 1);
+      await until("there is a second warning", () => warnings().length > 1);
       assert.deepEqual([warnings().slice(1), left()], [["warn TLS certificate expires within 1 day"], 0.5]);
     },
     { prepare: (folder) => writeCertificate(folder, "tls", issue("soon", { notAfter: start + 5 * day })) },
@@ -221,12 +215,12 @@ test("ServerCertificate believes the authorities that stand in caFile now", asyn
       const live = await open(fixture.gateway, client1);
       assert.deepEqual([await refuses(fixture), await refuses(fixture, client2)], [true, true]);
       await writeFile(join(fixture.folder, "ca.pem"), ca2.cert);
-      await fixture.until(async () => !(await refuses(fixture, client2)));
+      await until("the other authority is trusted", async () => !(await refuses(fixture, client2)));
       assert.equal(await refuses(fixture, client1), true);
       await says(live, "still here");
       live.destroy();
       await writeFile(join(fixture.folder, "ca.pem"), "no authority");
-      await fixture.until(() => fixture.gateway.metric("busbar_tls_rotations_refused_total") >= 1);
+      await until("a rotation is refused", () => fixture.gateway.metric("busbar_tls_rotations_refused_total") >= 1);
       assert.equal(await refuses(fixture, client2), false);
     },
     {

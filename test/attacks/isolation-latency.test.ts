@@ -4,7 +4,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { startTarget, waitFor, type IsolationTarget } from "./isolation-target.ts";
+import { until } from "@busbar/core/testkit";
+import { startTarget, type IsolationTarget } from "./isolation-target.ts";
 import { longForm } from "./target/attack-suite.ts";
 
 const lineDevices = join(import.meta.dirname, "../../core/kernel/isolate/testing/line-devices/mod.ts");
@@ -56,8 +57,8 @@ for (const what of ["spin", "eat", "exit"]) {
       quiet.push(await p99(target, { rounds: 200, first: 1000 + round * 1000 }));
       target.tell(what);
       during.push(await p99(target, { rounds: 200, first: 10_000 + round * 1000 }));
-      await waitFor(() => restarts(target) > round, "restart");
-      await waitFor(() => target.kernel.gateway.plugins().find(({ id }) => id === "hostile")?.state === "running", "its return");
+      await until("restart", () => restarts(target) > round);
+      await until("its return", () => target.kernel.gateway.plugins().find(({ id }) => id === "hostile")?.state === "running");
     }
     t.diagnostic(`p99 of the neighbour: ${median(quiet).toFixed(2)} ms quiet, ${median(during).toFixed(2)} ms during "${what}"`);
     if (process.env["BUSBAR_LATENCY_REPORT"]) console.log(what, quiet.map((one) => one.toFixed(2)), during.map((one) => one.toFixed(2)));

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createKernel, createLog, formatProblem, loadConfig, systemClock, type Envelope, type Kernel, type LogRecord } from "@busbar/core";
+import { until } from "@busbar/core/testkit";
 
 const hostile = join(import.meta.dirname, "hostile", "mod.ts");
 
@@ -44,7 +45,7 @@ export async function startTarget(section: object = {}, more: object = {}): Prom
     async order(what, argument) {
       const from = heard.length;
       tell(what, argument);
-      const report = await waitFor(() => heard.slice(from).find(({ type, payload }) => type === "report" && (payload as { readonly what: string }).what === what), `a report on "${what}"`);
+      const report = await until(`a report on "${what}"`, () => heard.slice(from).find(({ type, payload }) => type === "report" && (payload as { readonly what: string }).what === what));
       return (report.payload as { readonly said: string }).said;
     },
     metric(series) {
@@ -56,14 +57,4 @@ export async function startTarget(section: object = {}, more: object = {}): Prom
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** Waits until something is there, at most 20 s. */
-export async function waitFor<T>(look: () => T | undefined | false, what: string): Promise<T> {
-  for (const end = Date.now() + 20_000; ; ) {
-    const found = look();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > end) throw new Error(`no ${what} within 20 s`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }

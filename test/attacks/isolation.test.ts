@@ -7,7 +7,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { formatProblem, loadConfig } from "@busbar/core";
-import { startTarget, waitFor, type IsolationTarget } from "./isolation-target.ts";
+import { until } from "@busbar/core/testkit";
+import { startTarget, type IsolationTarget } from "./isolation-target.ts";
 
 const onDeno = process.versions["deno"] !== undefined;
 const denoOnly = { skip: onDeno ? false : "Node cannot withhold it, and docs/010-isolation.md says so" };
@@ -92,7 +93,7 @@ test("a plugin that speaks in another's name is refused, at qos 0 and 1, and nob
     assert.match(await target.order("forge-durably", from), /^refused/, from);
   }
   assert.equal(await target.order("forge", "hostile/part").then((said) => said.slice(0, 5)), "done:");
-  await waitFor(() => target.heard.some(({ from }) => from === "hostile/part"), "message in its own name");
+  await until("message in its own name", () => target.heard.some(({ from }) => from === "hostile/part"));
   assert.deepEqual([...new Set(target.heard.filter(({ type }) => type === "status").map(({ from }) => from))], ["hostile/part"]);
   assert.equal(target.metric('busbar_isolate_refused_total{instance="hostile"}'), 10);
 });
@@ -100,7 +101,7 @@ test("a plugin that speaks in another's name is refused, at qos 0 and 1, and nob
 test("a plugin that forges an entry of the audit log is refused", async () => {
   await using target = await startTarget();
   await target.order("forge-audit");
-  await waitFor(() => target.metric('busbar_isolate_refused_total{instance="hostile"}') === 1, "refusal");
+  await until("refusal", () => target.metric('busbar_isolate_refused_total{instance="hostile"}') === 1);
   assert.ok(!target.heard.some(({ type, payload }) => type === "audit" && "forged" in (payload as object)));
 });
 
@@ -119,7 +120,7 @@ test("a plugin that adds to the kernel's counters changes none", async () => {
   await using target = await startTarget();
   await target.order("forge-metric", 'busbar_received_total');
   await target.order("forge-metric", "busbar_hostile_total");
-  await waitFor(() => target.metric("busbar_hostile_total") === 1_000_000, "counter of its own");
+  await until("counter of its own", () => target.metric("busbar_hostile_total") === 1_000_000);
   assert.equal(target.metric("busbar_received_total"), 0);
   assert.equal(target.metric("busbar_ledger_imbalance"), 0);
 });
@@ -127,7 +128,7 @@ test("a plugin that adds to the kernel's counters changes none", async () => {
 test("a plugin that floods the bus is held up by the window: everything arrives in order, and the others get their turn", async () => {
   await using target = await startTarget();
   await target.order("flood", "20000");
-  await waitFor(() => target.heard.filter(({ type }) => type === "flood").length === 20_000, "end of the flood");
+  await until("end of the flood", () => target.heard.filter(({ type }) => type === "flood").length === 20_000);
   const values = target.heard.filter(({ type }) => type === "flood").map(({ payload }) => payload);
   assert.deepEqual(values, values.map((_value, at) => at));
   assert.equal(restarts(target, "malformed"), 0);
@@ -136,16 +137,16 @@ test("a plugin that floods the bus is held up by the window: everything arrives 
 test("a plugin that goes around the window is ended, or held up, and the gateway lives", async () => {
   await using target = await startTarget();
   target.tell("raw-flood", "200000");
-  await waitFor(() => restarts(target, "malformed") > 0, "end of the isolate");
-  await waitFor(() => state(target) === "running", "restart");
+  await until("end of the isolate", () => restarts(target, "malformed") > 0);
+  await until("restart", () => state(target) === "running");
   assert.equal(await target.order("env", "BUSBAR_NOT_SET").then((said) => said.length > 0), true);
 });
 
 test("a plugin that sends a message beyond every limit is ended", async () => {
   await using target = await startTarget({ isolate: { memory: "1GiB" } });
   target.tell("huge", "70");
-  await waitFor(() => restarts(target, "malformed") > 0, "end of the isolate");
-  await waitFor(() => state(target) === "running", "restart");
+  await until("end of the isolate", () => restarts(target, "malformed") > 0);
+  await until("restart", () => state(target) === "running");
 });
 
 const garbage: readonly (readonly [what: string, hex: string])[] = [
@@ -164,8 +165,8 @@ for (const [what, hex] of garbage) {
   test(`a plugin that says ${what} across the border is ended and started anew`, async () => {
     await using target = await startTarget();
     target.tell("raw", hex);
-    await waitFor(() => restarts(target, "malformed") === 1, "end of the isolate");
-    await waitFor(() => state(target) === "running", "restart");
+    await until("end of the isolate", () => restarts(target, "malformed") === 1);
+    await until("restart", () => state(target) === "running");
   });
 }
 
@@ -173,8 +174,8 @@ for (const what of ["throw", "reject", "exit"]) {
   test(`a plugin that crashes (${what}) is started anew, and nothing else is`, async () => {
     await using target = await startTarget({ isolate: { stall: "2s" } });
     target.tell(what);
-    await waitFor(() => restarts(target, "crash") + restarts(target, "stalled") === 1, "end of the isolate");
-    await waitFor(() => state(target) === "running", "restart");
+    await until("end of the isolate", () => restarts(target, "crash") + restarts(target, "stalled") === 1);
+    await until("restart", () => state(target) === "running");
     assert.doesNotMatch(await target.order("env", "BUSBAR_NOT_SET"), /very/);
   });
 }
@@ -182,15 +183,15 @@ for (const what of ["throw", "reject", "exit"]) {
 test("a plugin that spins for ever is ended and started anew", async () => {
   await using target = await startTarget({ isolate: { stall: "1s" } });
   target.tell("spin");
-  await waitFor(() => restarts(target, "stalled") === 1, "end of the isolate");
-  await waitFor(() => state(target) === "running", "restart");
+  await until("end of the isolate", () => restarts(target, "stalled") === 1);
+  await until("restart", () => state(target) === "running");
 });
 
 for (const what of ["eat", "eat-bytes"]) {
   test(`a plugin that takes memory without end (${what}) is ended and started anew`, async () => {
     await using target = await startTarget({ isolate: { memory: "64MiB", stall: "10s" } });
     target.tell(what);
-    await waitFor(() => restarts(target, "memory") === 1, "end of the isolate");
-    await waitFor(() => state(target) === "running", "restart");
+    await until("end of the isolate", () => restarts(target, "memory") === 1);
+    await until("restart", () => state(target) === "running");
   });
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sumMetrics } from "@busbar/core/testkit";
 import { drained, startLoad } from "./fleet.ts";
-import { createLedgerWatch, readMetrics } from "./ledger-watch.ts";
+import { readMetrics } from "./ledger-watch.ts";
 import { createRandom } from "./random.ts";
 import { createRig } from "./rig.ts";
 import type { Scenario } from "./scenario.ts";

@@ -5,13 +5,13 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { systemClock } from "../../clock.ts";
 import type { CheckedInstance } from "../../config/checked.ts";
 import { diffConfig } from "../../config/diff.ts";
 import { loadConfig } from "../../config/load.ts";
 import { formatProblem } from "../../config/problem.ts";
 import type { Envelope } from "../../envelope.ts";
 import { testPlugin, type TestGateway } from "../../testkit/test-plugin.ts";
+import { until } from "../../testkit/until.ts";
 
 const folder = join(import.meta.dirname, "testing");
 
@@ -37,18 +37,10 @@ async function start(name: string, section: object = {}, options: Parameters<typ
   return Object.assign(gateway, { heard });
 }
 
-async function until<T>(look: () => T | undefined | false, what: string): Promise<T> {
-  for (const end = Date.now() + 20_000; Date.now() < end; await systemClock.sleep(5)) {
-    const found = look();
-    if (found !== undefined && found !== false) return found;
-  }
-  throw new Error(`no ${what} within 20 s`);
-}
-
 test("a plugin in an isolate has everything of its context: config, bus, log, metrics, routes, cleanups", async () => {
   await using gateway = await start("many-verbs.ts", { word: "hi", pause: "ab" });
   const { bus, heard } = gateway;
-  const said = (what: string): Promise<Envelope> => until(() => heard.findLast(({ from }) => from === `subject/${what}`), what);
+  const said = (what: string): Promise<Envelope> => until(what, () => heard.findLast(({ from }) => from === `subject/${what}`));
   const ask = async (what: string, argument?: unknown): Promise<unknown> => {
     bus.publish({ type: "ask", payload: { what, argument } });
     return (await said(what)).payload;
@@ -57,15 +49,15 @@ test("a plugin in an isolate has everything of its context: config, bus, log, me
   assert.deepEqual([...((await ask("bytes")) as Uint8Array)], [0, 255, 1]);
   const receipt = (await ask("deliver", { deep: [1] })) as { readonly offset: number; readonly duplicate: boolean };
   assert.ok(receipt.offset > 0 && !receipt.duplicate);
-  assert.deepEqual((await until(() => heard.find(({ type }) => type === "note"), "note")).payload, { deep: [1] });
+  assert.deepEqual((await until("note", () => heard.find(({ type }) => type === "note"))).payload, { deep: [1] });
   bus.subscribe("command/lamp/#", ({ msgid, from }) => void bus.publish({ type: "ack", from: "lamp", to: from, payload: { msgid, status: "ok", result: 5 } }));
   assert.equal(((await ask("request", { on: true })) as { readonly status: string }).status, "ok");
   assert.match(String(await ask("give-up")), /Error$/);
   assert.equal(await ask("bad"), "BAD_FRAME");
   bus.publish({ type: "ask", payload: { what: "log", argument: 3 } });
-  assert.deepEqual((await until(() => gateway.log.find(({ message }) => message === "a line of the log"), "line")).fields, { plugin: "subject", argument: 3 });
+  assert.deepEqual((await until("line", () => gateway.log.find(({ message }) => message === "a line of the log"))).fields, { plugin: "subject", argument: 3 });
   assert.deepEqual(gateway.urls, ["none://here"]);
-  await until(() => gateway.metric('busbar_verbs_total{of="test"}') === 7, "counter");
+  await until("counter", () => gateway.metric('busbar_verbs_total{of="test"}') === 7);
   assert.equal(gateway.metric("busbar_verbs_open"), 7);
   await gateway.stop();
   assert.ok(heard.some(({ from }) => from === "subject/stopping"), "its cleanups ran");
@@ -75,27 +67,27 @@ test("a durable reader in an isolate gets batches in order, takes them, and refu
   await using gateway = await start("many-verbs.ts");
   for (const payload of [1, "bad", 3]) await gateway.bus.deliver({ type: "item", payload });
   const taken = (): readonly unknown[] => gateway.heard.filter(({ from }) => from === "subject/batch").flatMap(({ payload }) => (payload as { readonly values: readonly unknown[] }).values);
-  await until(() => taken().length >= 3, "batches");
+  await until("batches", () => taken().length >= 3);
   assert.deepEqual([...new Set(taken())], [1, "bad", 3]);
-  await until(() => gateway.metric('busbar_dead_letters_total{reader="subject/main"}') === 1, "dead letter");
+  await until("dead letter", () => gateway.metric('busbar_dead_letters_total{reader="subject/main"}') === 1);
 });
 
 test("a slow handler in an isolate is not run over: every message comes, one at a time, in order", async () => {
   await using gateway = await start("many-verbs.ts");
   for (let at = 0; at < 2000; at++) gateway.bus.publish({ type: "slow", payload: at });
   const slow = (): readonly unknown[] => gateway.heard.filter(({ from }) => from === "subject/slow").map(({ payload }) => payload);
-  await until(() => slow().length === 2000, "last message");
+  await until("last message", () => slow().length === 2000);
   assert.deepEqual(slow(), slow().map((_value, at) => at));
 });
 
 test("a plugin in an isolate that gives up is started anew, and its reader goes on where it was", async () => {
   await using gateway = await start("many-verbs.ts");
   await gateway.bus.deliver({ type: "item", payload: "before" });
-  await until(() => gateway.heard.some(({ from }) => from === "subject/batch"), "batch");
+  await until("batch", () => gateway.heard.some(({ from }) => from === "subject/batch"));
   gateway.bus.publish({ type: "ask", payload: { what: "fail" } });
   await gateway.bus.deliver({ type: "item", payload: "after" });
-  await until(() => gateway.status().restarts === 1 && gateway.status().state === "running", "restart");
-  await until(() => gateway.heard.some(({ from, payload }) => from === "subject/batch" && (payload as { readonly values: readonly unknown[] }).values.includes("after")), "rest");
+  await until("restart", () => gateway.status().restarts === 1 && gateway.status().state === "running");
+  await until("rest", () => gateway.heard.some(({ from, payload }) => from === "subject/batch" && (payload as { readonly values: readonly unknown[] }).values.includes("after")));
   assert.equal(gateway.metric('busbar_isolate_restarts_total{instance="subject",reason="crash"}'), 1);
 });
 
@@ -113,16 +105,16 @@ test("devices of an adapter in an isolate: bytes in, acknowledged when the journ
   await using gateway = await start("line-devices/mod.ts");
   const lamp = await device(gateway);
   lamp.say("lamp 1");
-  await until(() => lamp.lines().includes("ok m1"), "acknowledgement");
+  await until("acknowledgement", () => lamp.lines().includes("ok m1"));
   assert.deepEqual(gateway.heard.filter(({ type }) => type === "status").map(({ topic, payload }) => [topic, payload]), [["status/lamp", { value: 1 }]]);
   const answer = gateway.bus.request({ type: "command", to: "lamp", payload: { on: true }, qos: 1 }, { signal: AbortSignal.timeout(20_000) });
-  const line = await until(() => lamp.lines().find((one) => one.startsWith("do ")), "command");
+  const line = await until("command", () => lamp.lines().find((one) => one.startsWith("do ")));
   const [, msgid, payload] = line.split(" ");
   assert.deepEqual(JSON.parse(payload!), { on: true });
   lamp.say(`! ${msgid}`);
   assert.equal(((await answer).payload as { readonly status: string }).status, "ok");
   for (let at = 2; at <= 3000; at++) lamp.say(`lamp ${at}`);
-  await until(() => lamp.lines().at(-1) === "ok m3000", "last acknowledgement");
+  await until("last acknowledgement", () => lamp.lines().at(-1) === "ok m3000");
   assert.deepEqual(gateway.heard.filter(({ type }) => type === "status").map((message) => (message.payload as { readonly value: number }).value), Array.from({ length: 3000 }, (_one, at) => at + 1));
   lamp.say("?? nothing");
   await once(lamp.socket, "close");
@@ -132,16 +124,16 @@ test("devices of an adapter whose isolate crashes lose their connection, are gon
   await using gateway = await start("line-devices/mod.ts", { port: 0 });
   const lamp = await device(gateway);
   lamp.say("lamp 1");
-  await until(() => lamp.lines().includes("ok m1"), "acknowledgement");
+  await until("acknowledgement", () => lamp.lines().includes("ok m1"));
   assert.equal(gateway.metric("busbar_sessions"), 1);
   const closed = once(lamp.socket, "close");
   lamp.say("exit now");
   await closed;
-  await until(() => gateway.metric("busbar_sessions") === 0, "end of the session");
-  await until(() => gateway.status().restarts === 1 && gateway.status().state === "running", "restart");
+  await until("end of the session", () => gateway.metric("busbar_sessions") === 0);
+  await until("restart", () => gateway.status().restarts === 1 && gateway.status().state === "running");
   const again = await device(gateway);
   again.say("lamp 2");
-  await until(() => again.lines().includes("ok m2"), "acknowledgement after the restart");
+  await until("acknowledgement after the restart", () => again.lines().includes("ok m2"));
   assert.equal(gateway.metric("busbar_ledger_imbalance"), 0);
   again.socket.destroy();
 });
