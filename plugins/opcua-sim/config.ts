@@ -59,6 +59,7 @@ export const configSchema = v.pipe(
     fleet: v.pipe(v.optional(fleetSchema), v.description("Machines to add for load, sim-001 and so on: machines 1 to 200 (default 10) of tags 1 to 1000 (default 100) each. Default none.")),
     seed: field(integer(0, 4_294_967_295), 1, "The same seed gives the same readings. Default 1, 0 to 4294967295."),
     period: field(duration(10, 3_600_000), "1s", "Time between two readings. Default 1s, 10ms to 1h."),
+    bus: field(v.boolean(), true, "Whether the plant reports and takes commands on the bus itself; false leaves it to whoever reads it over OPC UA and Modbus. Default true."),
     allowWrites: writesField("the plant obeys commands, and writes over OPC UA and Modbus"),
     opcua: field(opcuaSchema, {}, "The OPC UA server."),
     modbus: field(modbusSchema, {}, "The Modbus TCP server."),

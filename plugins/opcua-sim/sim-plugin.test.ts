@@ -206,3 +206,15 @@ test("opcuaSim moves nothing unless its config says allowWrites: true, and says 
   assert.equal(gateway.metric('busbar_writes_refused_total{instance="subject"}'), 5);
   assert.ok(audited.some(({ payload }) => JSON.stringify(payload).includes('"write-refused"')));
 });
+
+test("opcuaSim with bus: false moves on and serves, but is not on the bus", async (t) => {
+  const { gateway, clock, collect } = await start(t, { bus: false, allowWrites: true, opcua: { enabled: false }, modbus: { port: 0 } });
+  const said = collect("#");
+  await clock.advance(5_000);
+  assert.deepEqual(said.filter(({ from }) => from !== "gateway").map(({ topic }) => topic), []);
+  const socket = connect(Number(new URL(gateway.urls[0]!).port), "127.0.0.1");
+  t.after(() => socket.destroy());
+  socket.write(Buffer.from("000100000006010300000002", "hex"));
+  const [data] = (await once(socket, "data")) as [Buffer];
+  assert.equal(data.subarray(7, 9).toString("hex"), "0304", "a machine's registers are there");
+});

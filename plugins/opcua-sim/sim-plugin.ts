@@ -27,9 +27,7 @@ export const opcuaSim = definePlugin({
     const writes = createWriteGuard(ctx);
     await serveOpcua(ctx, { simulation, writes });
     await serveModbus(ctx, { simulation, writes });
-    const dropped = ctx.metrics.counter("busbar_opcua_sim_dropped_total", "Readings and alarms of the simulated plant that the bus had no room for");
-    ctx.defer(publishPlant({ simulation, bus: ctx.bus, log: ctx.log, dropped, signal: ctx.signal }));
-    for (const { id } of simulation.plant.machines) takeCommands(ctx, { simulation, writes, id });
+    if (config.bus) speakOnBus(ctx, { simulation, writes });
     simulation.step(clock.now());
     ctx.defer(clock.every(config.period, () => simulation.step(clock.now())));
   },
@@ -63,6 +61,12 @@ async function readPlant(file: string): Promise<PlantSpec> {
   const result = v.safeParse(soundPlantSchema, data);
   if (result.success) return result.output;
   throw new BusbarError("CONFIG", `Cannot use the plant in "${file}": ${result.issues.map((issue) => `${v.getDotPath(issue) ?? "plant"}: ${issue.message}`).join("; ")}`);
+}
+
+function speakOnBus(ctx: Context, way: Way): void {
+  const dropped = ctx.metrics.counter("busbar_opcua_sim_dropped_total", "Readings and alarms of the simulated plant that the bus had no room for");
+  ctx.defer(publishPlant({ simulation: way.simulation, bus: ctx.bus, log: ctx.log, dropped, signal: ctx.signal }));
+  for (const { id } of way.simulation.plant.machines) takeCommands(ctx, { ...way, id });
 }
 
 function takeCommands(ctx: Context, target: Way & { readonly id: string }): void {
