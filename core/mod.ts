@@ -64,6 +64,8 @@ export * from "./metrics.ts";
 export * from "./plugin.ts";
 export * from "./ports.ts";
 export * from "./route.ts";
+export * from "./step.ts";
+export * from "./steps/field.ts";
 export * from "./schema.ts";
 export * from "./session/sessions.ts";
 export * from "./session/signed/canonical-envelope.ts";

@@ -7,7 +7,7 @@ import type { ListenerPlace } from "./listener/exposure.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { OptionalPort, Port } from "./ports.ts";
-import type { StepDefinition } from "./route.ts";
+import type { StepDefinition } from "./step.ts";
 
 /** The schema of a plugin's config: a strict valibot object, each field with a default, a description (unit, range) and a limit. */
 export type ConfigSchema = v.GenericSchema<unknown, unknown>;

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as v from "valibot";
+import type { Bus } from "./bus.ts";
 import type { CheckedRoute, CheckedStep } from "./config/checked.ts";
 import { completeMessage, createMessage, type Draft, type Envelope } from "./envelope.ts";
 import { errorCode } from "./errors.ts";
-import { compileRoute, defineStep, type CompiledRoute, type Step } from "./route.ts";
+import { createLog } from "./log.ts";
+import { MetricsRegistry } from "./metrics.ts";
+import { compileRoute, type CompiledRoute } from "./route.ts";
+import { defineStep, type Step } from "./step.ts";
 import { fakeClock } from "./testkit/fake-clock.ts";
 
 function envelope(draft: Draft): Envelope {
@@ -16,6 +20,11 @@ function envelope(draft: Draft): Envelope {
 const stepOf = (step: Step): CheckedStep => ({ name: "test", config: {}, definition: defineStep({ description: "A test", config: v.strictObject({}), create: () => step }) });
 const twice = stepOf((message, emit) => (emit(message), emit({ ...message, payload: "second" })));
 
+const surroundings = () => {
+  const clock = fakeClock();
+  return { clock, log: createLog({ clock, write: () => {} }), metrics: new MetricsRegistry(), busOf: () => Object.freeze({}) as Bus };
+};
+
 interface Run extends CompiledRoute {
   readonly published: Draft[];
   readonly sent: [string, Envelope][];
@@ -24,7 +33,7 @@ interface Run extends CompiledRoute {
 function run(to: CheckedRoute["to"], steps: readonly CheckedStep[] = [], name = "r"): Run {
   const published: Draft[] = [];
   const sent: [string, Envelope][] = [];
-  const route = compileRoute({ name, from: "status/#", steps, to, source: {} }, { clock: fakeClock(), publish: (draft) => published.push(draft), sendTo: (id, message) => sent.push([id, message]) });
+  const route = compileRoute({ name, from: "status/#", steps, to, source: {} }, { ...surroundings(), publish: (draft) => published.push(draft), sendTo: (id, message) => sent.push([id, message]) });
   return { ...route, published, sent };
 }
 
@@ -90,7 +99,7 @@ test("compileRoute() runs steps in order and passes on what they throw", () => {
 test("compileRoute() ends a circle that the config could not show", () => {
   let rounds = 0;
   const route = compileRoute({ name: "circle", from: "#", steps: [], to: topic("event/x"), source: {} }, {
-    clock: fakeClock(),
+    ...surroundings(),
     publish: (draft) => {
       rounds++;
       route.handle(envelope(draft));

@@ -26,21 +26,31 @@ const sessionWords: ReadonlySet<string> = new Set(["auth", "batch", "disconnect"
 /** The type of the messages in which the gateway keeps last wills. Nobody else may say it, and nobody sees it: no filter matches it but one that names it, which no peer may. */
 export const willType = "will";
 
+/** The type of the messages in which the gateway keeps what steps of routes remember: as hidden as last wills. */
+export const routeStateType = "route-state";
+
 /** The type of the messages in which the gateway notes which nonces were used. */
 export const nonceType = "nonce-seen";
 
-/** Whether a topic, or a filter, is of that type. */
+/** The types of messages that nobody but the gateway says or sees. */
+export const hiddenTypes: readonly string[] = [willType, routeStateType];
+
+/** Whether a topic, or a filter, is of one of them. */
 export function isHiddenTopic(topic: string): boolean {
-  return topic.startsWith(willType) && (topic.length === willType.length || topic.charCodeAt(willType.length) === 47);
+  return isOfType(topic, willType) || isOfType(topic, routeStateType);
+}
+
+function isOfType(topic: string, type: string): boolean {
+  return topic.startsWith(type) && (topic.length === type.length || topic.charCodeAt(type.length) === 47);
 }
 
 /** Whether `text` is a message type: `[a-z][a-z0-9-]{0,31}` (WIRE §1), not a word that means something else on a JSON session (WIRE §2), and not the gateway's own. */
 export function isType(text: string): boolean {
-  return typePattern.test(text) && !sessionWords.has(text) && text !== willType;
+  return typePattern.test(text) && !sessionWords.has(text) && !hiddenTypes.includes(text);
 }
 
 /** Types of what the gateway notes about itself in the journal: no peer may say them, and a sink or a recording has them only where it names them. */
-export const gatewayTypes: ReadonlySet<string> = new Set(["audit", "command-sent", "dead-letter", nonceType, "will"]);
+export const gatewayTypes: ReadonlySet<string> = new Set(["audit", "command-sent", "dead-letter", nonceType, ...hiddenTypes]);
 
 /** Types of messages that the gateway follows to their end, whatever became of it meanwhile: it looks for all of them at each start, so a journal does well to find them fast. */
 export const followedTypes: ReadonlySet<string> = new Set(["command", "command-sent", "ack", "dead-letter", nonceType]);

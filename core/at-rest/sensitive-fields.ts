@@ -1,4 +1,4 @@
-import { matches, topicOf, willType } from "../topic.ts";
+import { matches, routeStateType, topicOf, willType } from "../topic.ts";
 import { findPlaces, parseFieldPath, type FieldPath, type FieldPlace } from "./field-path.ts";
 
 /** Which fields of which topics are sensitive, as the config says it. */
@@ -31,14 +31,15 @@ export class SensitiveFields {
 
   /** Whether messages of a topic and type may have something sensitive: cheap, and false for most. */
   concerns(topic: string, type: string): boolean {
-    return this.#rules.length > 0 && (Object.hasOwn(carriers, type) || this.#pathsOf(topic).length > 0);
+    return this.#rules.length > 0 && (type === routeStateType || Object.hasOwn(carriers, type) || this.#pathsOf(topic).length > 0);
   }
 
   /**
    * Where something sensitive lies in a message, whose payload was parsed from JSON; none of the places lies within another. A message that is carried by a dead letter or kept as a last will is looked
-   * at as what it is itself.
+   * at as what it is itself. What steps of routes remember may come from anywhere, so all of it is sensitive as soon as there is any rule.
    */
   placesIn(topic: string, type: string, payload: unknown): FieldPlace[] {
+    if (type === routeStateType) return this.#rules.length > 0 ? [[]] : [];
     const places = this.#pathsOf(topic).flatMap((path) => findPlaces(payload, path));
     const at = Object.hasOwn(carriers, type) ? carriers[type]! : undefined;
     const carried = at !== undefined && isObject(payload) && Object.hasOwn(payload, at) ? payload[at] : undefined;

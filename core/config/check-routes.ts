@@ -1,4 +1,4 @@
-import type { StepDefinition } from "../route.ts";
+import type { StepDefinition } from "../step.ts";
 import { isPattern } from "../topic.ts";
 import { mayFeed, parseTemplate } from "../topic-template.ts";
 import type { FoundInstance } from "./check-instances.ts";
@@ -15,6 +15,14 @@ export interface RouteSurroundings {
   /** Core's own steps. */
   readonly steps: Readonly<Record<string, StepDefinition>>;
 }
+
+interface KnownStep {
+  readonly definition: StepDefinition;
+  /** The first plugin instance that brings it; undefined for core's own. */
+  readonly owner?: string;
+}
+
+type KnownSteps = ReadonlyMap<string, KnownStep>;
 
 const routeKeys = ["name", "from", "steps", "to"];
 
@@ -39,13 +47,13 @@ export function checkRoutes(around: RouteSurroundings, report: Reporter): readon
 }
 
 /** The steps there are: core's, and those of each plugin in the config. */
-function collectSteps({ root, instances, steps }: RouteSurroundings, report: Reporter): ReadonlyMap<string, StepDefinition> {
-  const all = new Map<string, StepDefinition>(Object.entries(steps));
+function collectSteps({ root, instances, steps }: RouteSurroundings, report: Reporter): KnownSteps {
+  const all = new Map<string, KnownStep>(Object.entries(steps).map(([name, definition]) => [name, { definition }]));
   for (const { id, plugin } of instances) {
     for (const [name, definition] of Object.entries((plugin?.steps ?? {}) as Readonly<Record<string, StepDefinition>>)) {
       const other = all.get(name);
-      if (other && other !== definition) report.key(root, ["plugins", id], `brings the step "${name}", which is there already`);
-      else all.set(name, definition);
+      if (!other) all.set(name, { definition, owner: id });
+      else if (other.definition !== definition) report.key(root, ["plugins", id], `brings the step "${name}", which is there already`);
     }
   }
   return all;
@@ -56,7 +64,7 @@ function nameOf(item: SourceNode, index: number): string {
   return node?.kind === "scalar" && typeof node.value === "string" ? node.value : `route-${index}`;
 }
 
-function checkRoute(around: RouteSurroundings, known: ReadonlyMap<string, StepDefinition>, path: Path, index: number, item: SourceNode, names: Map<string, string>, report: Reporter): CheckedRoute | undefined {
+function checkRoute(around: RouteSurroundings, known: KnownSteps, path: Path, index: number, item: SourceNode, names: Map<string, string>, report: Reporter): CheckedRoute | undefined {
   const { root } = around;
   if (item.kind !== "map") {
     if (item.kind !== "scalar" || !item.broken) report.value(root, path, `must be a map, not ${showNode(item)}`, `allowed: ${routeKeys.join(", ")}`);
@@ -84,7 +92,7 @@ function readText(root: SourceNode, path: Path, map: MapNode, key: string, repor
   return undefined;
 }
 
-function checkSteps(around: RouteSurroundings, known: ReadonlyMap<string, StepDefinition>, path: Path, node: SourceNode | undefined, report: Reporter): readonly CheckedStep[] | undefined {
+function checkSteps(around: RouteSurroundings, known: KnownSteps, path: Path, node: SourceNode | undefined, report: Reporter): readonly CheckedStep[] | undefined {
   const { root, instances } = around;
   if (!node) return [];
   if (node.kind !== "list") {
@@ -99,16 +107,16 @@ function checkSteps(around: RouteSurroundings, known: ReadonlyMap<string, StepDe
       report.value(root, at, `must be a map of one key, the name of a step, not ${more.length > 0 ? `of ${more.length + 1} keys` : showNode(item)}`, suggest(undefined, [...known.keys()], "steps"));
       return undefined;
     }
-    const definition = known.get(name);
-    if (!definition) {
+    const step = known.get(name);
+    if (!step) {
       // an instance whose plugin is not known may bring the step
       if (allKnown || nearest(name, known.keys()) !== undefined) report.key(root, [...at, name], "unknown step", suggest(name, [...known.keys()]));
       return undefined;
     }
     const given = item.entries.get(name)!.node;
     const node: SourceNode = given.kind === "scalar" && given.value === null && !given.broken ? { kind: "map", place: given.place, entries: new Map() } : given;
-    const result = checkSection({ root, path: [...at, name], node, schema: definition.config }, report);
-    return result && { name, definition, config: result.output };
+    const result = checkSection({ root, path: [...at, name], node, schema: step.definition.config }, report);
+    return result && { name, ...step, config: result.output };
   });
   return checked.every((step) => step !== undefined) ? checked : undefined;
 }

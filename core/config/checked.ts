@@ -1,7 +1,7 @@
 import type { AnyPlugin } from "../plugin.ts";
 import type { IsolateSettings } from "../kernel/isolate/isolate-settings.ts";
 import type { PluginPackage } from "./permissions/plugin-manifest.ts";
-import type { StepDefinition } from "../route.ts";
+import type { StepDefinition } from "../step.ts";
 import type { GatewaySettings } from "./settings.ts";
 
 /** A whole config that has been found right: what the kernel runs. */
@@ -30,9 +30,11 @@ export interface CheckedInstance {
   readonly source: unknown;
 }
 
-/** One step of a route. `definition.create(config as never, { clock })` makes it. */
+/** One step of a route. */
 export interface CheckedStep {
   readonly name: string;
+  /** The id of the plugin instance that brings it; undefined for core's own. */
+  readonly owner?: string | undefined;
   readonly definition: StepDefinition;
   /** Checked, with all defaults filled in. */
   readonly config: unknown;

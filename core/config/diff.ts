@@ -1,4 +1,4 @@
-import type { CheckedConfig, CheckedInstance } from "./checked.ts";
+import type { CheckedConfig, CheckedInstance, CheckedRoute } from "./checked.ts";
 
 /** What a reload has to do. Ids are in the order of the config they come from. */
 export interface ConfigDiff {
@@ -22,15 +22,20 @@ export function diffConfig(old: CheckedConfig, next: CheckedConfig): ConfigDiff 
     const other = before.get(instance.id)!;
     return isSamePlugin(other, instance) && isEqual(other.isolate, instance.isolate) && other.required === instance.required && isEqual(other.source, instance.source);
   };
-  const routesOf = (config: CheckedConfig): unknown => config.routes.map(({ name, source, steps }) => [name, source, steps.map(({ definition }) => definition)]);
   return {
     added: next.instances.filter(({ id }) => !before.has(id)).map(({ id }) => id),
     removed: old.instances.filter(({ id }) => !after.has(id)).map(({ id }) => id),
     changed: stayed.filter((instance) => !isKept(instance)).map(({ id }) => id),
     kept: stayed.filter(isKept).map(({ id }) => id),
-    routes: !isEqual(routesOf(old), routesOf(next)),
+    routes: old.routes.length !== next.routes.length || !old.routes.every((route, at) => isSameRoute(route, next.routes[at]!)),
     gateway: !isEqual(old.gateway, next.gateway),
   };
+}
+
+/** Whether two routes do the same in every respect. */
+export function isSameRoute(one: CheckedRoute, other: CheckedRoute): boolean {
+  const sameSteps = one.steps.length === other.steps.length && one.steps.every(({ definition, owner }, at) => definition === other.steps[at]!.definition && owner === other.steps[at]!.owner);
+  return one.name === other.name && sameSteps && isEqual(one.source, other.source);
 }
 
 /** Whether it is the same code. What stands for a plugin in an isolate is made anew with each config. */

@@ -1,7 +1,7 @@
 import { toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import type { AnyPlugin } from "../plugin.ts";
-import type { StepDefinition } from "../route.ts";
+import type { StepDefinition } from "../step.ts";
 import { builtInSteps } from "../steps/built-in.ts";
 import { gatewaySchema } from "./settings.ts";
 

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { BusbarError } from "../errors.ts";
 import { definePlugin, type AnyPlugin } from "../plugin.ts";
 import { AuthorityPort, definePort, HttpPort, JournalPort, optional } from "../ports.ts";
-import { defineStep } from "../route.ts";
+import { defineStep } from "../step.ts";
 import { duration, portNumber } from "../schema.ts";
 import type { ConfigHost } from "./host.ts";
 import { loadConfig } from "./load.ts";

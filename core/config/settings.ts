@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { doorSettings } from "../listener/door-settings.ts";
-import { duration, integer } from "../schema.ts";
+import { byteSize, duration, integer } from "../schema.ts";
 import { signedSettings } from "../session/signed/settings.ts";
 
 /** A field with its default and its description. */
@@ -26,6 +26,8 @@ export const gatewaySchema = v.strictObject({
   commandTtl: field(duration(1_000, 30 * 86_400_000), "1h", "How long a command waits for its device when it does not say so itself. Default 1h, 1s to 30d."),
   commandLimit: field(integer(1, 10_000_000), 100_000, "Commands whose state is kept; the oldest finished ones go first; while so many are open, further ones are refused. Default 100000, 1 to 10000000."),
   commandsPerDevice: field(integer(1, 1_000_000), 1_000, "Commands that may be open for one device, one group or all; further ones are refused with OVERLOAD. Default 1000, 1 to 1000000."),
+  stateEvery: field(duration(100, 3_600_000), "10s", "How often what steps of routes remember is written to the journal, where it has changed: a gateway that is killed loses so much of it, but for messages of qos 1 and 2. Default 10s, 100ms to 1h."),
+  stateLimit: field(byteSize(1024, 256 * 1024 ** 2), "8MiB", "Bytes that may be written so for one route; a larger state is not kept across a restart, and the log says so. Default 8MiB, 1KiB to 256MiB."),
   presenceGrace: field(duration(0, 3_600_000), "10s", "How long after a start a device that was online before may take to come back before it is said to be offline and its last will is published. Default 10s, 0s to 1h."),
   ...signedSettings,
   ...doorSettings,

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { AuditTrail } from "../audit/audit-trail.ts";
 import type { Authority } from "../authority.ts";
-import type { Bus, Subscription } from "../bus.ts";
+import type { Bus } from "../bus.ts";
 import { systemClock, type Clock } from "../clock.ts";
 import type { CheckedConfig } from "../config/checked.ts";
 import { changedKeys } from "../config/changed-keys.ts";
@@ -10,8 +10,7 @@ import type { LoadedConfig } from "../config/load.ts";
 import { CommandTracker } from "../delivery/command-tracker.ts";
 import { createBus, type BusContext } from "../delivery/create-bus.ts";
 import { gatewayId } from "../topic.ts";
-import { deliverAsync, PostOffice } from "../delivery/post-office.ts";
-import { createMessage, type Draft } from "../envelope.ts";
+import { PostOffice } from "../delivery/post-office.ts";
 import { BusbarError, errorText } from "../errors.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Journal } from "../journal.ts";
@@ -20,7 +19,6 @@ import { ledgerImbalance } from "../ledger.ts";
 import { createMemoryJournal } from "../memory-journal.ts";
 import { MetricsRegistry } from "../metrics.ts";
 import { AuditFeedPort, AuditPort, AuthorityPort, CommandsPort, CursorsPort, DeadLettersPort, GatewayPort, JournalPort, SessionsPort, SignedPort, type OptionalPort, type Port } from "../ports.ts";
-import { compileRoute } from "../route.ts";
 import { SessionRegistry } from "../session/session-registry.ts";
 import { SignedMessages } from "../session/signed/signed-messages.ts";
 import { closedAuthority } from "./closed-authority.ts";
@@ -32,6 +30,7 @@ import { neededPorts, orderInstances, providedPorts } from "./order.ts";
 import { PortSlot } from "./port-slot.ts";
 import { refreshInstances } from "./refresh.ts";
 import { checkSameJournal, Reloader } from "./reloader.ts";
+import { Routes } from "./routes.ts";
 import { shutDown } from "./shut-down.ts";
 
 /** What a kernel is made of. */
@@ -92,8 +91,8 @@ class GatewayKernel implements Kernel {
   readonly #running = new AsyncLocalStorage<Instance>();
   readonly #instances = new Map<string, Instance>();
   readonly #reloader: Reloader;
+  readonly #routes: Routes;
   #config: CheckedConfig;
-  #routes: Subscription[] = [];
   #stops: (() => void)[] = [];
   #stopped: Promise<void> | undefined;
   #state: "new" | "running" | "stopping" | "stopped" = "new";
@@ -115,6 +114,7 @@ class GatewayKernel implements Kernel {
     this.#sessions = new SessionRegistry({ office: this.#office, authority, commands: this.#commands, audit: this.#audit, signed: this.#signed, clock, log, metrics, presenceGrace: gateway.presenceGrace, settings: gateway });
     metrics.gauge("busbar_ledger_imbalance", "What the ledger has lost track of, of all its accounts; 0 unless there is a fault", () => ledgerImbalance(metrics.series("busbar_ledger_imbalance")));
     this.bus = createBus(context, gatewayId);
+    this.#routes = new Routes({ ...gateway, office: this.#office, clock, log, metrics, busOf: (id) => createBus(context, id, log), accept: (id, message) => this.#instances.get(id)!.accept(message) });
     this.#reloader = new Reloader({ read: options.readConfig, running: () => this.#config, run: (config) => this.reload(config), log });
     this.gateway = this.#describe();
     this.#own = new Map<string, object>([[SessionsPort.name, this.#sessions], [SignedPort.name, this.#signed], [CommandsPort.name, this.#commands], [CursorsPort.name, this.#office.cursors], [DeadLettersPort.name, this.#office.deadLetters], [GatewayPort.name, this.gateway], [AuditFeedPort.name, this.#audit.feed]]);
@@ -150,7 +150,7 @@ class GatewayKernel implements Kernel {
     this.#state = "stopping";
     for (const stop of this.#stops.splice(0)) stop();
     const sessions = this.#sessions.stop();
-    for (const route of this.#routes.splice(0)) route.close();
+    this.#routes.close();
     this.#audit.flush();
     if (this.#office.journal) this.#audit.write("stopped", {});
     await shutDown([...this.#instances.values()], { office: this.#office, clock: this.#clock, log: this.#log, sessions, timeout: this.#config.gateway.shutdownTimeout });
@@ -159,7 +159,7 @@ class GatewayKernel implements Kernel {
 
   async reload(config: CheckedConfig): ReturnType<Kernel["reload"]> {
     if (this.#state !== "running") throw new TypeError(`Cannot reload the config: the kernel is ${this.#state}`);
-    const { added, removed, changed, kept, routes } = diffConfig(this.#config, config);
+    const { added, removed, changed, kept } = diffConfig(this.#config, config);
     const ordered = orderInstances(config.instances);
     checkSameJournal(this.#config, config);
     const refreshed = await refreshInstances(kept.map((id) => this.#instances.get(id)!));
@@ -183,7 +183,7 @@ class GatewayKernel implements Kernel {
     for (const instance of fresh) this.#instances.set(instance.id, instance);
     const keys = changedKeys(this.#config, config);
     this.#config = config;
-    if (routes) this.#startRoutes(); // those that stay keep what their steps remember
+    this.#routes.change(config.routes);
     this.#audit.kept = takesAudit(config);
     this.#audit.write("config-changed", { added, removed, changed, keys });
     return { added, removed, changed, refreshed };
@@ -230,27 +230,7 @@ class GatewayKernel implements Kernel {
     await this.#office.open(journal);
     this.#audit.write("started", { config: this.#config.file, plugins: [...this.#instances.keys()] });
     this.#sessions.start();
-    this.#startRoutes();
-  }
-
-  #startRoutes(): void {
-    for (const route of this.#routes.splice(0)) route.close();
-    for (const checked of this.#config.routes) {
-      const log = this.#log.child({ route: checked.name });
-      const route = compileRoute(checked, {
-        clock: this.#clock,
-        publish: (draft) => this.#publishRouted(draft, log),
-        sendTo: (id, message) => this.#instances.get(id)!.accept(message),
-      });
-      this.#routes.push(this.#office.subscribe(route.pattern, (message) => route.handle(message), { log }));
-    }
-  }
-
-  #publishRouted(draft: Draft, log: Log): void {
-    const message = createMessage(draft);
-    this.#office.complete(message, gatewayId);
-    if (message.qos === 0) this.#office.publish(message);
-    else deliverAsync(this.#office, message).catch((error: unknown) => log.error("message of a route is lost", { topic: message.topic, error }));
+    this.#routes.open(this.#config.routes, { durable });
   }
 
   #needs(instance: Instance): Record<string, unknown> {

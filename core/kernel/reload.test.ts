@@ -4,7 +4,7 @@ import * as v from "valibot";
 import type { Authority } from "../authority.ts";
 import { envelopeJson } from "../codec/envelope-json.ts";
 import type { CheckedInstance, CheckedRoute } from "../config/checked.ts";
-import { defineStep } from "../route.ts";
+import { defineStep } from "../step.ts";
 import { AuthorityPort, definePort, SessionsPort } from "../ports.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
 import { openAuthority } from "../testkit/open-authority.ts";

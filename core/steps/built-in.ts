@@ -1,4 +1,4 @@
-import type { StepDefinition } from "../route.ts";
+import type { StepDefinition } from "../step.ts";
 import { changedStep } from "./changed.ts";
 import { dropStep } from "./drop.ts";
 import { filterStep } from "./filter.ts";

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { formatPayload } from "../envelope.ts";
-import { defineStep } from "../route.ts";
+import { defineStep } from "../step.ts";
 import { integer } from "../schema.ts";
 import { fieldName, readField } from "./field.ts";
 import { TopicMemory } from "./topic-memory.ts";

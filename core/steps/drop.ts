@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { defineStep } from "../route.ts";
+import { defineStep } from "../step.ts";
 import { dropField, fieldName, isEmpty } from "./field.ts";
 
 /** `drop`: takes the fields named out. A message of which nothing is left goes no further. */

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { defineStep } from "../route.ts";
+import { defineStep } from "../step.ts";
 import { fieldName, isObject, isReadings, readField } from "./field.ts";
 
 const scalar = v.union([v.string(), v.number(), v.boolean(), v.null()]);

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { defineStep } from "../route.ts";
+import { defineStep } from "../step.ts";
 import { fieldName, isEmpty, isReadings, readField, writeField } from "./field.ts";
 
 /** `pick`: keeps the fields named, and of a readings payload its quality. A message of which nothing is left goes no further. */

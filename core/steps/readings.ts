@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { defineStep } from "../route.ts";
+import { defineStep } from "../step.ts";
 import { isObject, isReadings, type Reading } from "./field.ts";
 
 /** `readings`: brings both shapes of readings (WIRE §1) into `{"values":[{"tag","value","unit"?,"quality"}],"quality"}`. A payload that is neither goes no further. */

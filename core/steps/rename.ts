@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { defineStep } from "../route.ts";
+import { defineStep } from "../step.ts";
 import { dropField, fieldName, isReadings, readField, writeField } from "./field.ts";
 
 /** `rename`: gives fields other names, all at once, so that two may be swapped. A field that is not there is passed over; one that has the new name already is replaced. */

@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import type { Clock } from "../clock.ts";
 import type { StepMessage } from "../plugin.ts";
-import { fakeClock } from "../testkit/fake-clock.ts";
+import { fakeClock, type FakeClock } from "../testkit/fake-clock.ts";
+import { openStep as openStepOf } from "../testkit/open-step.ts";
 import { builtInSteps } from "./built-in.ts";
 
 /*
@@ -9,14 +9,8 @@ import { builtInSteps } from "./built-in.ts";
  */
 
 /** Makes the built-in step `name` from a config as it is written; the function that is returned gives what the step emits for one message. */
-export function openStep(name: string, config: unknown, clock: Clock = fakeClock()): (draft: Partial<StepMessage>) => readonly StepMessage[] {
-  const definition = builtInSteps[name]!;
-  const step = definition.create(v.parse(definition.config, config) as never, { clock });
-  return (draft) => {
-    const emitted: StepMessage[] = [];
-    step({ type: "status", payload: null, from: "plc-1", to: "server", timestamp: 1000, topic: "status/plc-1", ...draft }, (message) => emitted.push(message));
-    return emitted;
-  };
+export function openStep(name: string, config: unknown, clock: FakeClock = fakeClock()): (draft: Partial<StepMessage>) => readonly StepMessage[] {
+  return openStepOf(builtInSteps[name]!, config, { clock, name }).send;
 }
 
 /** The payloads that a step makes of one payload. */

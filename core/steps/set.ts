@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { defineStep } from "../route.ts";
+import { defineStep } from "../step.ts";
 import { duration } from "../schema.ts";
 import { fieldName, writeField } from "./field.ts";
 

@@ -11,6 +11,7 @@ export * from "./journal-message.ts";
 export * from "./journal-suite.ts";
 export * from "./make-certificate.ts";
 export * from "./open-authority.ts";
+export * from "./open-step.ts";
 export * from "./refusing-journal.ts";
 export * from "./test-plugin.ts";
 export * from "./session-peer.ts";

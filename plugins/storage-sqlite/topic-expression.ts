@@ -1,4 +1,4 @@
-import { willType } from "@busbar/core";
+import { hiddenTypes } from "@busbar/core";
 
 /** A topic filter (MQTT 5.0 §4.7), or several of which one must fit, as a regular expression over whole topics, which can be posted to a worker: `a/#` matches `a` too. */
 export function topicExpression(patterns: string | readonly string[]): RegExp {
@@ -9,7 +9,7 @@ function sourceOf(pattern: string): string {
   const levels = pattern.split("/").map((level) => (level === "+" ? "[^/]*" : level === "#" ? "#" : level.replace(/[^A-Za-z0-9_]/g, "\\$&")));
   const below = levels.at(-1) === "#";
   if (below) levels.pop();
-  const start = /^[+#]/.test(pattern) ? `^(?!${willType}(?:/|$))` : "^"; // what is the gateway's own matches only a filter that names it
+  const start = /^[+#]/.test(pattern) ? `^(?!(?:${hiddenTypes.join("|")})(?:/|$))` : "^"; // what is the gateway's own matches only a filter that names it
   if (levels.length === 0) return start;
   return `${start}${levels.join("/")}${below ? "(?:/|$)" : "$"}`;
 }

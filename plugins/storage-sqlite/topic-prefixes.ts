@@ -1,3 +1,4 @@
+import { hiddenTypes } from "@busbar/core";
 import { headerSize } from "./entry-layout.ts";
 
 /** The part of a topic filter before its first wildcard. */
@@ -7,8 +8,8 @@ interface Prefix {
   readonly rest: Buffer;
 }
 
-/** Types of messages that carry another one, on whose topic nothing here tells anything. */
-const carriers = [Buffer.from("dead-letter"), Buffer.from("will")];
+/** Types of messages that carry another one, or values of others, on whose topic nothing here tells anything. */
+const carriers = ["dead-letter", ...hiddenTypes].map((type) => Buffer.from(type));
 /** With more filters than this the look at each costs more than it saves. */
 const mostPrefixes = 16;
 

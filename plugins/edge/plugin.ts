@@ -1,0 +1,14 @@
+import { definePlugin, type StepDefinition } from "@busbar/core";
+import * as v from "valibot";
+
+/** The steps there are, by the names a config gives them. */
+export const edgeSteps: Readonly<Record<string, StepDefinition>> = {};
+
+/** Brings the steps: they may be used in routes while an instance of it is in the config. */
+export const edge = definePlugin({
+  name: "edge",
+  description: "Steps for routes: checked expressions, compression, windows, alarms, anomalies and forecasts",
+  config: v.strictObject({}),
+  steps: edgeSteps,
+  setup() {},
+});
