@@ -1,6 +1,8 @@
 import { byteSize, duration, integer, portNumber, writesField } from "@busbar/core";
 import * as v from "valibot";
 import { checkPlant } from "./compiled-plant.ts";
+import { scriptedFaultSchema } from "./fault.ts";
+import { modbusFleetSchema } from "./modbus-fleet.ts";
 import { securityPolicies } from "./opcua-messages.ts";
 import { fleetSchema, plantSchema, type PlantSpec } from "./plant.ts";
 
@@ -46,8 +48,10 @@ const modbusSchema = v.strictObject({
   enabled: field(v.boolean(), true, "Whether the Modbus TCP server listens. Default true."),
   host: field(text(255), "127.0.0.1", "Address to listen on. Default 127.0.0.1."),
   port: field(portNumber(), 5020, "TCP port, 0 for any free one. Default 5020."),
+  framing: field(v.picklist(["tcp", "rtu"]), "tcp", "tcp for Modbus TCP, rtu for Modbus RTU over TCP. Default tcp."),
+  fleet: v.pipe(v.optional(modbusFleetSchema), v.description("Raw Modbus units on ports of their own. Default none.")),
   insecure: field(v.boolean(), false, "Whether host may be an address that other machines reach. Modbus knows no identity and no encryption. Default false."),
-  maxConnections: field(integer(1, 1_000), 20, "Connections at once. Default 20, 1 to 1000."),
+  maxConnections: field(integer(1, 1_000), 20, "Connections at once, on each port. Default 20, 1 to 1000."),
   idleTimeout: field(duration(1_000, 86_400_000), "5m", "Time without a byte after which a connection is closed. Default 5m, 1s to 1d."),
 });
 
@@ -61,6 +65,7 @@ export const configSchema = v.pipe(
     period: field(duration(10, 3_600_000), "1s", "Time between two readings. Default 1s, 10ms to 1h."),
     bus: field(v.boolean(), true, "Whether the plant reports and takes commands on the bus itself; false leaves it to whoever reads it over OPC UA and Modbus. Default true."),
     allowWrites: writesField("the plant obeys commands, and writes over OPC UA and Modbus"),
+    faults: field(v.pipe(v.array(scriptedFaultSchema), v.maxLength(1_000)), [], "What goes wrong by itself: faults as {kind, at, every, for, …}. Default nothing."),
     opcua: field(opcuaSchema, {}, "The OPC UA server."),
     modbus: field(modbusSchema, {}, "The Modbus TCP server."),
   }),

@@ -5,6 +5,10 @@
  * @module
  */
 export { opcuaSim, opcuaSim as default } from "./sim-plugin.ts";
+export { openSimulatedPlant, type SimulatedPlant, type SimulatedPlantSurroundings } from "./simulated-plant.ts";
+export { type Fault, type FaultInput, faultSchema } from "./fault.ts";
+export type { ActiveFault, FaultListener, Faults } from "./faults.ts";
+export type { ModbusRequests, RequestCount, RequestFilter } from "./modbus-requests.ts";
 export { compilePlant } from "./compiled-plant.ts";
 export { defaultPlant } from "./default-plant.ts";
 export { formatModbusMap } from "./modbus-map.ts";

@@ -1,8 +1,6 @@
 import { type Machine, type Plant, type Tag, valueOf } from "./compiled-plant.ts";
+import type { ModbusTable } from "./modbus-bank.ts";
 import type { TagValue } from "./plant.ts";
-
-/** The four tables of Modbus (V1.1b3 §4.3). */
-export type ModbusTable = "coil" | "discrete-input" | "holding-register" | "input-register";
 
 /** How a number lies in registers: big endian throughout, the high register first ("ABCD"). */
 export type RegisterFormat = "float32" | "int32" | "int16" | "uint16";
@@ -48,6 +46,20 @@ export function writeRegisters(slot: Slot, number: number, view: DataView, at: n
       return view.setInt16(at, number);
     case "uint16":
       return view.setUint16(at, number);
+  }
+}
+
+/** Writes what stands for "no value" in the slot's format: NaN, 0x80000000, 0x8000 or 0xFFFF (SunSpec Information Model Specification, "not implemented"). */
+export function writeMissing(slot: Slot, view: DataView): void {
+  switch (slot.format) {
+    case "float32":
+      return view.setUint32(0, 0x7fc0_0000);
+    case "int32":
+      return view.setUint32(0, 0x8000_0000);
+    case "int16":
+      return view.setUint16(0, 0x8000);
+    case "uint16":
+      return view.setUint16(0, 0xffff);
   }
 }
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import * as v from "valibot";
 import { compilePlant } from "./compiled-plant.ts";
-import { createModbusMap } from "./modbus-map.ts";
+import { plantBanks } from "./modbus-plant-bank.ts";
 import { answerModbus } from "./modbus-request.ts";
 import { type PlantData, plantSchema } from "./plant.ts";
 import { Simulation } from "./simulation.ts";
@@ -31,8 +31,8 @@ const plant: PlantData = {
 function serve(): { readonly ask: (hex: string) => string; readonly simulation: Simulation } {
   const simulation = new Simulation(compilePlant(v.parse(plantSchema, plant)), { start: 0 });
   simulation.step(1_000);
-  const unit = createModbusMap(simulation.plant).get(1)!;
-  return { simulation, ask: (hex) => Buffer.from(answerModbus(new Uint8Array(Buffer.from(hex, "hex")), { unit, simulation, writes: { allowed: true, permits: () => true, check: () => {} }, now: 1_000 })).toString("hex") };
+  const bank = plantBanks(simulation).get(1)!;
+  return { simulation, ask: (hex) => Buffer.from(answerModbus(new Uint8Array(Buffer.from(hex, "hex")), { bank, writes: { allowed: true, permits: () => true, check: () => {} }, now: 1_000 })).toString("hex") };
 }
 
 /** Holding registers: a 0-1, b 2, c 3-4. Coils: on 0, off 1, also 2. Input registers: level 0-1, mode 2. Discrete inputs: door 0. */
@@ -47,7 +47,19 @@ const cases: readonly [name: string, request: string, answer: string][] = [
   ["writes one register", "0600020032", "0600020032"],
   ["writes coils", "0f000000030102", "0f00000003"],
   ["writes registers", "1000000003064248000000" + "0a", "1000000003"],
-  ["refuses an unknown function", "2b0e0100", "ab01"],
+  ["sets a bit by mask", "160002fff70008", "160002fff70008"],
+  ["clears bits by mask", "160002fff80000", "160002fff80000"],
+  ["writes, then reads what it wrote", "17000100020002000102000a", "17044325000a".replace("4325", "0000")],
+  ["identifies itself", "2b0e0100", "2b0e01830000030006427573626172" + "01096f706375612d73696d" + "0203312e30"],
+  ["identifies itself with one object", "2b0e0406", "2b0e0483000001" + "06016d"],
+  ["refuses an object that is not there", "2b0e0407", "ab02"],
+  ["refuses another way to identify itself", "2b0e0500", "ab03"],
+  ["refuses another kind of encapsulation", "2b0d0100", "ab01"],
+  ["refuses a mask for half a value", "160000ffff0000", "9602"],
+  ["refuses a mask cut short", "160002ffff", "9603"],
+  ["refuses to write and read where nothing is to be read", "17000500010002000102000a", "9702"],
+  ["refuses to write 122 registers and read", "170000000100020" + "07af4" + "00".repeat(244), "9703"],
+  ["refuses an unknown function", "0700", "8701"],
   ["refuses function 0", "00", "8001"],
   ["refuses reading 0 coils", "0100000000", "8103"],
   ["refuses reading 2,001 coils", "01000007d1", "8103"],
@@ -95,7 +107,7 @@ test("answerModbus() writes what it says it wrote and nothing of what it refuses
 
 test("answerModbus() takes any bytes and always answers in 2-253 bytes", () => {
   const { ask } = serve();
-  const code = fc.constantFrom(1, 2, 3, 4, 5, 6, 15, 16);
+  const code = fc.constantFrom(1, 2, 3, 4, 5, 6, 15, 16, 22, 23, 43);
   const pdu = fc.oneof(
     fc.uint8Array({ minLength: 1, maxLength: 253 }),
     fc.tuple(code, fc.integer({ min: 0, max: 6 }), fc.integer({ min: 0, max: 6 }), fc.uint8Array({ maxLength: 20 })).map(([code, address, quantity, rest]) => Uint8Array.of(code, 0, address, 0, quantity, ...rest)),

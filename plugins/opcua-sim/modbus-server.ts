@@ -1,14 +1,21 @@
 import { createServer, type Socket } from "node:net";
 import type { Clock, Counter, Log, WriteGuard } from "@busbar/core";
-import { listen } from "./listen.ts";
-import { createModbusDeframer, encodeModbusAnswer, modbusPdu, modbusUnitId } from "./modbus-frame.ts";
-import { createModbusMap, type ModbusUnit } from "./modbus-map.ts";
-import { answerModbus, exceptionPdu, modbusException } from "./modbus-request.ts";
-import type { Simulation } from "./simulation.ts";
+import { openDoor } from "./door.ts";
+import type { Faults } from "./faults.ts";
+import type { ModbusBank } from "./modbus-bank.ts";
+import { ModbusConnection } from "./modbus-connection.ts";
+import type { ModbusFraming } from "./modbus-framing.ts";
+import type { ModbusRequests } from "./modbus-requests.ts";
 
-/** What a Modbus TCP server is made of. */
+/** What a Modbus server is made of. */
 export interface ModbusServerOptions {
-  readonly simulation: Simulation;
+  /** Who answers, by unit id. */
+  readonly banks: ReadonlyMap<number, ModbusBank>;
+  readonly framing: ModbusFraming;
+  /** What goes wrong. */
+  readonly faults: Faults;
+  /** Where each request is counted. */
+  readonly requests: ModbusRequests;
   /** Stands before every write of a client. */
   readonly writes: WriteGuard;
   readonly clock: Clock;
@@ -25,7 +32,7 @@ export interface ModbusServerOptions {
   readonly refused: Counter;
 }
 
-/** A Modbus TCP server that listens. */
+/** A Modbus server that listens. */
 export interface ModbusServer {
   readonly port: number;
   /** Connections that are open. */
@@ -35,88 +42,44 @@ export interface ModbusServer {
 }
 
 /**
- * Serves the plant as Modbus TCP: one unit id a machine, laid out by `createModbusMap`. Requests of one connection are answered in order,
- * what arrived together in one write; a client that does not read its answers is not read from.
+ * Serves units as Modbus TCP, or as Modbus RTU over TCP. Requests of one connection are answered in order unless a unit takes its time: it
+ * then keeps the others of that connection from nothing. What is answered together goes out in one write; a client that does not read its
+ * answers is not read from.
  * @throws {BusbarError} UNAVAILABLE when it cannot listen.
  */
 export async function openModbusServer(options: ModbusServerOptions): Promise<ModbusServer> {
   const { clock, log, refused } = options;
-  const units = createModbusMap(options.simulation.plant);
-  const lastHeard = new Map<Socket, number>();
+  const connections = new Map<Socket, ModbusConnection>();
+  const busy = new Map<number, number>(); // by unit: until when it works on what it was asked
   const server = createServer((socket) => {
-    if (lastHeard.size >= options.maxConnections) {
+    if (connections.size >= options.maxConnections) {
       refused.value++;
       log.warn("modbus connection turned away", { peer: socket.remoteAddress, limit: options.maxConnections });
       return void socket.destroy();
     }
-    lastHeard.set(socket, clock.now());
+    connections.set(socket, new ModbusConnection(socket, { ...options, port: door.port, busy }));
     socket.setNoDelay(true); // answers are small: Nagle and delayed acknowledgements would cost 40 ms each
     socket.on("error", (error) => log.debug("modbus connection broke", { peer: socket.remoteAddress, error }));
-    socket.on("close", () => lastHeard.delete(socket));
-    serve(socket, { ...options, units, heard: () => lastHeard.set(socket, clock.now()) });
+    socket.on("close", () => connections.delete(socket));
   });
-  const port = await listen(server, options);
+  const cut = (): void => {
+    for (const socket of connections.keys()) socket.destroy();
+  };
+  const restart = (): void => {
+    for (const bank of options.banks.values()) bank.restart();
+  };
+  const door = await openDoor(server, { ...options, protocol: "modbus", cut, restart });
   const stopSweep = clock.every(Math.max(1, Math.ceil(options.idleTimeout / 4)), () => {
-    for (const [socket, heard] of lastHeard) if (clock.now() - heard >= options.idleTimeout) socket.destroy();
+    for (const [socket, { heard }] of connections) if (clock.now() - heard >= options.idleTimeout) socket.destroy();
   });
   return {
-    port,
+    port: door.port,
     get connections() {
-      return lastHeard.size;
+      return connections.size;
     },
-    close: () =>
-      new Promise<void>((resolve) => {
-        stopSweep();
-        server.close(() => resolve());
-        for (const socket of lastHeard.keys()) socket.destroy();
-      }),
+    close() {
+      stopSweep();
+      return door.close();
+    },
   };
-}
-
-interface Serving extends ModbusServerOptions {
-  readonly units: ReadonlyMap<number, ModbusUnit>;
-  readonly heard: () => void;
-}
-
-function serve(socket: Socket, serving: Serving): void {
-  const deframer = createModbusDeframer();
-  let answers: Uint8Array[] = [];
-  const onFrame = (bytes: Uint8Array, start: number, end: number): void => void answers.push(answer(bytes.subarray(start, end), serving, socket.remoteAddress));
-  const flush = (): boolean => {
-    if (answers.length === 0) return true;
-    const bytes = answers.length === 1 ? answers[0]! : Buffer.concat(answers);
-    answers = [];
-    return socket.write(bytes);
-  };
-  socket.on("data", (chunk: Buffer) => {
-    serving.heard();
-    try {
-      deframer.push(chunk, onFrame);
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      serving.refused.value++;
-      serving.log.warn("modbus connection cut off", { peer: socket.remoteAddress, error });
-      flush();
-      return void socket.destroySoon();
-    }
-    if (!flush()) socket.pause();
-  });
-  socket.on("drain", () => socket.resume());
-}
-
-function answer(frame: Uint8Array, serving: Serving, remote: string | undefined): Uint8Array {
-  const pdu = modbusPdu(frame);
-  const reply = replyTo(pdu, serving.units.get(modbusUnitId(frame)), { ...serving, remote });
-  if (reply[0]! & 0x80) serving.refused.value++;
-  return encodeModbusAnswer(frame, reply);
-}
-
-function replyTo(pdu: Uint8Array, unit: ModbusUnit | undefined, serving: Serving & { readonly remote: string | undefined }): Uint8Array {
-  if (!unit) return exceptionPdu(pdu[0]!, modbusException.gatewayTargetFailed);
-  try {
-    return answerModbus(pdu, { unit, simulation: serving.simulation, writes: serving.writes, remote: serving.remote, now: serving.clock.now() });
-  } catch (error) {
-    serving.log.error("modbus request failed", { unit: unit.id, function: pdu[0], error });
-    return exceptionPdu(pdu[0]!, modbusException.serverDeviceFailure);
-  }
 }

@@ -81,9 +81,9 @@ export class OpcuaBackend {
       if (dirty) return;
       busy = true;
       const snapshot = snapshotOf(simulation);
-      worker.postMessage({ kind: "values", ...snapshot } satisfies ToServer, [snapshot.values, snapshot.quality]);
+      worker.postMessage({ kind: "values", ...snapshot } satisfies ToServer, [snapshot.values, snapshot.status]);
     };
-    const unlisten = simulation.listen({ stepped: send, written: send });
+    const unlisten = simulation.listen({ stepped: send, written: send, impaired: send });
     const end = (reason: string): void => {
       unlisten();
       cancel();
@@ -143,5 +143,7 @@ export class OpcuaBackend {
 
 /** A copy of all values, to be given away. */
 function snapshotOf(simulation: Simulation): Snapshot {
-  return { at: simulation.now, values: simulation.values.slice().buffer, quality: simulation.quality.slice().buffer };
+  const { now: at, codes, shift } = simulation;
+  const clocks = shift.some((ahead) => ahead !== 0) ? { shift: shift.slice().buffer } : {};
+  return { at, values: simulation.values.slice().buffer, status: simulation.status.slice().buffer, codes: [...codes], ...clocks };
 }

@@ -50,8 +50,12 @@ export interface Snapshot {
   readonly at: number;
   /** A Float64Array: a number for each tag. */
   readonly values: ArrayBuffer;
-  /** A Uint8Array: a place in `qualities` for each tag. */
-  readonly quality: ArrayBuffer;
+  /** A Uint16Array: a place in `codes` for each tag. */
+  readonly status: ArrayBuffer;
+  /** Names of StatusCodes. */
+  readonly codes: readonly string[];
+  /** A Float64Array: milliseconds by which the clock of each tag's source is ahead. Left out where all are right. */
+  readonly shift?: ArrayBuffer;
 }
 
 /** What the thread is started with. */

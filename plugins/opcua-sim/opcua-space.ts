@@ -21,8 +21,11 @@ export interface OpcuaSpaceOptions {
 }
 
 const dataTypes = { float: DataType.Double, int: DataType.Int32, bool: DataType.Boolean, string: DataType.String } as const;
-/** In the order of `qualities`. */
-const statusCodes: readonly StatusCode[] = [StatusCodes.Good, StatusCodes.Uncertain, StatusCodes.Bad];
+/** The StatusCode of that name, or, where the library has none, the one of its severity. */
+function statusCodeOf(name: string): StatusCode {
+  const known = (StatusCodes as unknown as Readonly<Record<string, StatusCode | undefined>>)[name];
+  return known ?? (name.startsWith("Uncertain") ? StatusCodes.Uncertain : StatusCodes.Bad);
+}
 
 /**
  * Builds `Objects/Plant/<machine>/<tag>`, nodes `ns=1;s=<machine>.<tag>`: AnalogItemType with EURange and EngineeringUnits for
@@ -35,7 +38,8 @@ export function createOpcuaSpace(server: OPCUAServer, options: OpcuaSpaceOptions
   const plant = namespace.addFolder("ObjectsFolder", { browseName: "Plant", nodeId: "s=Plant" });
   const count = options.machines.reduce((sum, machine) => sum + machine.tags.length, 0);
   const values = new Float64Array(count).fill(Number.NaN);
-  const quality = new Uint8Array(count);
+  const status = new Uint16Array(count);
+  const shift = new Float64Array(count);
   const showers: ((data: DataValue) => void)[] = [];
   const tags: ServedTag[] = [];
   const first = new Float64Array(options.snapshot.values);
@@ -48,13 +52,18 @@ export function createOpcuaSpace(server: OPCUAServer, options: OpcuaSpaceOptions
   }
   const show = (snapshot: Snapshot): void => {
     const newValues = new Float64Array(snapshot.values);
-    const newQuality = new Uint8Array(snapshot.quality);
-    const sourceTimestamp = new Date(snapshot.at);
+    const newStatus = new Uint16Array(snapshot.status);
+    const newShift = snapshot.shift && new Float64Array(snapshot.shift);
+    const codes = snapshot.codes.map(statusCodeOf);
+    const now = new Date(snapshot.at);
     for (let i = 0; i < count; i++) {
-      if (newValues[i] === values[i] && newQuality[i] === quality[i]) continue;
+      const ahead = newShift?.[i] ?? 0;
+      if (newValues[i] === values[i] && newStatus[i] === status[i] && ahead === shift[i]) continue;
       values[i] = newValues[i]!;
-      quality[i] = newQuality[i]!;
-      showers[i]!(new DataValue({ value: variantOf(tags[i]!, values[i]!), statusCode: statusCodes[quality[i]!] ?? StatusCodes.Bad, sourceTimestamp, serverTimestamp: sourceTimestamp }));
+      status[i] = newStatus[i]!;
+      shift[i] = ahead;
+      const sourceTimestamp = ahead === 0 ? now : new Date(snapshot.at + ahead);
+      showers[i]!(new DataValue({ value: variantOf(tags[i]!, values[i]!), statusCode: codes[status[i]!] ?? StatusCodes.Bad, sourceTimestamp, serverTimestamp: now }));
     }
   };
   show(options.snapshot);

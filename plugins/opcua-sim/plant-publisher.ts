@@ -3,14 +3,16 @@ import type { AlarmEvent } from "./alarm.ts";
 import type { Machine } from "./compiled-plant.ts";
 import type { TagValue } from "./plant.ts";
 import { PlantError } from "./plant-error.ts";
+import { isBenchCommand, obeyBench, onlyLooks } from "./bench-command.ts";
+import type { SimulatedPlant } from "./simulated-plant.ts";
 import { qualities, type Simulation } from "./simulation.ts";
 
 /** What a publisher is made of. */
 export interface PlantPublisherOptions {
-  readonly simulation: Simulation;
+  readonly plant: SimulatedPlant;
   readonly bus: Bus;
   readonly log: Log;
-  /** Counts status messages that were held back because the bus asked for a pause, and alarms that it refused. */
+  /** Counts status messages that were held back because the bus asked for a pause, and events that it refused. */
   readonly dropped: Counter;
   readonly signal: AbortSignal;
 }
@@ -21,7 +23,8 @@ export interface PlantPublisherOptions {
  * Returns what ends it.
  */
 export function publishPlant(options: PlantPublisherOptions): () => void {
-  const { simulation, bus, log, dropped, signal } = options;
+  const { bus, dropped, signal } = options;
+  const { simulation } = options.plant;
   const last = simulation.plant.machines.map(() => new Float64Array(0));
   let paused = false;
   const publish = (machine: Machine, now: number): void => {
@@ -46,12 +49,7 @@ export function publishPlant(options: PlantPublisherOptions): () => void {
     },
     written: publish,
     alarm(event) {
-      const from = simulation.plant.machines[event.tag.machine]!.id;
-      bus.deliver({ type: "event", from, timestamp: event.timestamp, payload: alarmPayload(event), qos: 1 }).catch((error: unknown) => {
-        if (signal.aborted) return;
-        dropped.value++;
-        log.warn("alarm could not be delivered", { machine: from, tag: event.tag.name, error });
-      });
+      deliverEvent(options, { from: simulation.plant.machines[event.tag.machine]!.id, timestamp: event.timestamp, payload: alarmPayload(event) });
     },
   });
   return () => {
@@ -60,14 +58,27 @@ export function publishPlant(options: PlantPublisherOptions): () => void {
   };
 }
 
+/** Delivers an event, qos 1; one that the bus refuses is counted and logged. */
+export function deliverEvent(options: PlantPublisherOptions, event: { readonly from: string; readonly timestamp: number; readonly payload: Readonly<Record<string, unknown>> }): void {
+  const { bus, log, dropped, signal } = options;
+  bus.deliver({ type: "event", ...event, qos: 1 }).catch((error: unknown) => {
+    if (signal.aborted) return;
+    dropped.value++;
+    log.warn("event could not be delivered", { from: event.from, event: event.payload["event"], error });
+  });
+}
+
 /** A machine's readings (WIRE §1). */
 export function statusOfMachine(simulation: Simulation, machine: Machine): { readonly values: readonly object[]; readonly quality: string } {
   let worst = 0;
   const values = machine.tags.map((tag) => {
-    const grade = simulation.quality[tag.index]!;
-    worst = Math.max(worst, grade);
+    const quality = simulation.qualityOf(tag);
     const value = simulation.value(tag);
-    return tag.unit === "" ? { tag: tag.name, value, quality: qualities[grade] } : { tag: tag.name, value, unit: tag.unit, quality: qualities[grade] };
+    const reading = tag.unit === "" ? { tag: tag.name, value, quality } : { tag: tag.name, value, unit: tag.unit, quality };
+    const shift = simulation.shift[tag.index]!;
+    if (quality === "good" && shift === 0) return reading;
+    worst = Math.max(worst, qualities.indexOf(quality));
+    return { ...reading, ...(shift === 0 ? {} : { timestamp: simulation.now + shift }), ...(quality === "good" ? {} : { code: simulation.codeOf(tag) }) };
   });
   return { values, quality: qualities[worst] ?? "bad" };
 }
@@ -79,10 +90,10 @@ export function statusOfDevice(simulation: Simulation, machine: Machine): Record
 
 /** What `obey` answers from. */
 export interface ObeyOptions {
-  readonly simulation: Simulation;
+  readonly plant: SimulatedPlant;
   readonly writes: WriteGuard;
-  /** The machine or device the command is for. */
-  readonly id: string;
+  /** The machine or device the command is for; undefined for the plant as a whole. */
+  readonly machine?: string;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
 }
@@ -93,10 +104,12 @@ export interface ObeyOptions {
  * @throws what is not the command's fault.
  */
 export function obey(command: Envelope, options: ObeyOptions): { readonly msgid: string; readonly status: "ok" | "error"; readonly result: unknown } {
-  const { simulation, writes, id, now } = options;
+  const { plant, writes, machine, now } = options;
+  const { payload } = command;
   try {
-    writes.check({ target: id, id: command.from, topic: command.topic, msgid: command.msgid });
-    return { msgid: command.msgid, status: "ok", result: simulation.command(id, command.payload, now) };
+    if (!onlyLooks(payload)) writes.check({ target: machine ?? command.to, id: command.from, topic: command.topic, msgid: command.msgid });
+    const result = machine === undefined || isBenchCommand(payload) ? obeyBench(payload, { plant, ...(machine === undefined ? {} : { machine }) }) : plant.simulation.command(machine, payload, now);
+    return { msgid: command.msgid, status: "ok", result };
   } catch (error) {
     if (!(error instanceof PlantError) && !(error instanceof BusbarError && error.code === "FORBIDDEN")) throw error;
     return { msgid: command.msgid, status: "error", result: { code: error.code, message: error.message } };

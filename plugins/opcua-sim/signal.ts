@@ -68,6 +68,12 @@ export function noiseAt(seed: number, elapsed: number): number {
   return draw(seed, Math.floor(elapsed));
 }
 
+/** Makes a source of numbers in [0, 1): the same seed gives the same row of them. */
+export function createDraw(seed: number): () => number {
+  let n = 0;
+  return () => draw(seed, ++n);
+}
+
 /** The seed of one tag: adding or removing other tags leaves it as it is. FNV-1a over `name`, mixed with the seed of the plant. */
 export function seedOf(seed: number, name: string): number {
   let hash = 0x811c9dc5;

@@ -1,15 +1,9 @@
-import { readFile } from "node:fs/promises";
-import { hostname } from "node:os";
-import { AuditPort, BusbarError, createWriteGuard, definePlugin, isExposed, type PluginContext, type WriteGuard } from "@busbar/core";
-import * as v from "valibot";
-import { compilePlant, type Plant } from "./compiled-plant.ts";
-import { configSchema, type SimConfig, soundPlantSchema } from "./config.ts";
-import { defaultPlant } from "./default-plant.ts";
-import { openModbusServer } from "./modbus-server.ts";
-import { openOpcuaServer } from "./opcua-server.ts";
-import type { PlantSpec } from "./plant.ts";
+import { AuditPort, createWriteGuard, definePlugin, isExposed, type PluginContext, type WriteGuard } from "@busbar/core";
+import { configSchema, type SimConfig } from "./config.ts";
+import { publishFaults } from "./fault-publisher.ts";
+import type { ModbusServer } from "./modbus-server.ts";
 import { obey, publishPlant } from "./plant-publisher.ts";
-import { Simulation } from "./simulation.ts";
+import { assemblePlant, type SimulatedPlant } from "./simulated-plant.ts";
 
 /** A simulated plant on the bus, as an OPC UA server and as a Modbus TCP server. */
 export const opcuaSim = definePlugin({
@@ -19,57 +13,45 @@ export const opcuaSim = definePlugin({
   needs: { audit: AuditPort },
   listens: ({ opcua, modbus }) => [
     ...(opcua.enabled ? [{ what: "OPC UA server", at: ["opcua"], host: opcua.host, encrypted: false, insecure: opcua.insecure }] : []),
-    ...(modbus.enabled ? [{ what: "Modbus TCP server", at: ["modbus"], host: modbus.host, encrypted: false, insecure: modbus.insecure }] : []),
+    ...(modbus.enabled || modbus.fleet ? [{ what: "Modbus TCP server", at: ["modbus"], host: modbus.host, encrypted: false, insecure: modbus.insecure }] : []),
   ],
   async setup(ctx) {
-    const { config, clock } = ctx;
-    const simulation = new Simulation(await loadPlant(ctx), { seed: config.seed, start: clock.now() });
     const writes = createWriteGuard(ctx);
-    await serveOpcua(ctx, { simulation, writes });
-    await serveModbus(ctx, { simulation, writes });
-    if (config.bus) speakOnBus(ctx, { simulation, writes });
-    simulation.step(clock.now());
-    ctx.defer(clock.every(config.period, () => simulation.step(clock.now())));
+    const plant = await assemblePlant(ctx.config, { clock: ctx.clock, log: ctx.log, metrics: ctx.metrics, path: (relative) => ctx.path(relative), writes });
+    ctx.defer(() => plant.close());
+    tellServers(ctx, plant);
+    speakOnBus(ctx, { plant, writes });
+    plant.start();
   },
 });
 
 type Context = PluginContext<SimConfig, { audit: typeof AuditPort }>;
 
-/** What everybody who may move the plant goes through. */
-interface Way {
-  readonly simulation: Simulation;
+/** Whom a command is for, and what it goes through. */
+interface CommandTarget {
+  readonly plant: SimulatedPlant;
   readonly writes: WriteGuard;
+  readonly id: string;
+  /** Undefined for the plant as a whole. */
+  readonly machine?: string;
 }
 
-async function loadPlant(ctx: Context): Promise<Plant> {
-  const { plant, plantFile, fleet } = ctx.config;
-  const spec = plantFile === undefined ? (plant ?? v.parse(soundPlantSchema, defaultPlant)) : await readPlant(ctx.path(plantFile));
-  try {
-    return compilePlant(spec, fleet);
-  } catch (cause) {
-    throw new BusbarError("CONFIG", `Cannot build the plant: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+/** The machines speak for themselves unless the config says `bus: false`; the test bench always listens. */
+function speakOnBus(ctx: Context, { plant, writes }: Pick<CommandTarget, "plant" | "writes">): void {
+  const { id, bus, log, signal } = ctx;
+  const { machines } = plant.simulation.plant;
+  const dropped = ctx.metrics.counter("busbar_opcua_sim_dropped_total", "Readings and events of the simulated plant that the bus had no room for");
+  const options = { plant, bus, log, dropped, signal };
+  ctx.defer(publishFaults({ ...options, speakerOf: (machine) => (ctx.config.bus && plant.simulation.machine(machine) ? machine : id) }));
+  if (ctx.config.bus) {
+    ctx.defer(publishPlant(options));
+    for (const machine of machines) takeCommands(ctx, { plant, writes, id: machine.id, machine: machine.id });
+    if (plant.simulation.machine(id)) return; // a machine of the instance's own name
   }
+  takeCommands(ctx, { plant, writes, id });
 }
 
-async function readPlant(file: string): Promise<PlantSpec> {
-  let data: unknown;
-  try {
-    data = JSON.parse(await readFile(file, "utf8"));
-  } catch (cause) {
-    throw new BusbarError("CONFIG", `Cannot read the plant in "${file}"`, { cause });
-  }
-  const result = v.safeParse(soundPlantSchema, data);
-  if (result.success) return result.output;
-  throw new BusbarError("CONFIG", `Cannot use the plant in "${file}": ${result.issues.map((issue) => `${v.getDotPath(issue) ?? "plant"}: ${issue.message}`).join("; ")}`);
-}
-
-function speakOnBus(ctx: Context, way: Way): void {
-  const dropped = ctx.metrics.counter("busbar_opcua_sim_dropped_total", "Readings and alarms of the simulated plant that the bus had no room for");
-  ctx.defer(publishPlant({ simulation: way.simulation, bus: ctx.bus, log: ctx.log, dropped, signal: ctx.signal }));
-  for (const { id } of way.simulation.plant.machines) takeCommands(ctx, { ...way, id });
-}
-
-function takeCommands(ctx: Context, target: Way & { readonly id: string }): void {
+function takeCommands(ctx: Context, target: CommandTarget): void {
   const { bus, clock, log } = ctx;
   const subscription = bus.subscribe(`command/${target.id}`, async (command) => {
     const now = clock.now();
@@ -87,40 +69,31 @@ function takeCommands(ctx: Context, target: Way & { readonly id: string }): void
   ctx.defer(() => subscription.close());
 }
 
-async function serveOpcua(ctx: Context, way: Way): Promise<void> {
-  const { enabled, host, port, helloTimeout, hostname: advertised, pki, trustedClients, insecure: _checked, ...settings } = ctx.config.opcua;
-  if (!enabled) return;
-  const server = await openOpcuaServer({
-    ...way,
-    clock: ctx.clock,
-    log: ctx.log,
-    refused: refusedBy(ctx, "opcua"),
-    host,
-    port,
-    helloTimeout,
-    settings: {
-      ...settings,
-      hostname: advertised ?? (host === "0.0.0.0" || host === "::" ? hostname() : host),
-      pki: ctx.path(pki),
-      trustedClients: trustedClients.map((file) => ctx.path(file)),
-      sampling: Math.max(100, ctx.config.period),
+/** Says where the servers are and how many use them. */
+function tellServers(ctx: Context, { opcua, modbus, modbusFleet, faults }: SimulatedPlant): void {
+  const gauge = (protocol: string, read: () => number): void => ctx.defer(ctx.metrics.gauge("busbar_opcua_sim_connections", "Open connections to the simulated plant", read, { protocol }));
+  const tellModbus = (what: string, framing: string, server: ModbusServer): void => {
+    const { host } = ctx.config.modbus;
+    ctx.announce({ what, url: `modbus-${framing}://${host.includes(":") ? `[${host}]` : host}:${server.port}`, ...markOf(host) });
+  };
+  if (opcua) {
+    gauge("opcua", () => opcua.connections);
+    ctx.announce({ what: "OPC UA server", url: opcua.url, ...markOf(ctx.config.opcua.host) });
+  }
+  if (modbus) tellModbus("Modbus TCP server", ctx.config.modbus.framing, modbus);
+  for (const server of modbusFleet) tellModbus("Modbus fleet", ctx.config.modbus.fleet?.framing ?? "tcp", server);
+  const servers = modbus ? [modbus, ...modbusFleet] : modbusFleet;
+  if (servers.length > 0) gauge("modbus", () => servers.reduce((sum, server) => sum + server.connections, 0));
+  ctx.defer(ctx.metrics.gauge("busbar_opcua_sim_faults", "Faults that the simulated plant has", () => faults.active.length));
+  const begun = new Map<string, { value: number }>();
+  faults.listen({
+    began({ fault: { kind } }) {
+      let counter = begun.get(kind);
+      if (!counter) begun.set(kind, (counter = ctx.metrics.counter("busbar_opcua_sim_faults_total", "Faults that the simulated plant has had", { kind })));
+      counter.value++;
     },
   });
-  ctx.defer(() => server.close());
-  ctx.defer(ctx.metrics.gauge("busbar_opcua_sim_connections", "Open connections to the simulated plant", () => server.connections, { protocol: "opcua" }));
-  ctx.announce({ what: "OPC UA server", url: server.url, ...markOf(host) });
-}
-
-async function serveModbus(ctx: Context, way: Way): Promise<void> {
-  const { enabled, host, port, maxConnections, idleTimeout } = ctx.config.modbus;
-  if (!enabled) return;
-  const server = await openModbusServer({ ...way, clock: ctx.clock, log: ctx.log, refused: refusedBy(ctx, "modbus"), host, port, maxConnections, idleTimeout });
-  ctx.defer(() => server.close());
-  ctx.defer(ctx.metrics.gauge("busbar_opcua_sim_connections", "Open connections to the simulated plant", () => server.connections, { protocol: "modbus" }));
-  ctx.announce({ what: "Modbus TCP server", url: `modbus-tcp://${host.includes(":") ? `[${host}]` : host}:${server.port}`, ...markOf(host) });
 }
 
 /** Neither protocol is sure to be encrypted. */
 const markOf = (host: string): { readonly insecure?: true } => (isExposed({ host, encrypted: false }) ? { insecure: true } : {});
-
-const refusedBy = (ctx: Context, protocol: string) => ctx.metrics.counter("busbar_opcua_sim_refused_total", "Connections and requests that the servers of the simulated plant refused", { protocol });

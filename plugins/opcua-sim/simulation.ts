@@ -2,11 +2,22 @@ import { type AlarmEvent, type AlarmLevel, alarmLevel, createAlarmEvent } from "
 import type { Machine, Plant, Tag } from "./compiled-plant.ts";
 import { numberOf, valueOf } from "./compiled-plant.ts";
 import type { TagValue } from "./plant.ts";
+import { commandWrites, describe } from "./command-writes.ts";
 import { PlantError } from "./plant-error.ts";
 import { approach, createSignal, noiseAt, type Signal, seedOf } from "./signal.ts";
 
 /** How far a value can be trusted: OPC UA's three severities (OPC 10000-8 §5.3.1). */
 export const qualities = ["good", "uncertain", "bad"] as const;
+
+/** What is wrong with a tag. */
+export interface Impairment {
+  /** The name of an OPC UA StatusCode, `Good` for none. */
+  readonly code: string;
+  /** Whether its value stays as it is. */
+  readonly stuck: boolean;
+  /** Milliseconds by which the clock of its source is ahead. */
+  readonly shift: number;
+}
 
 /** What a simulation starts from. */
 export interface SimulationOptions {
@@ -22,20 +33,26 @@ export interface SimulationListener {
   stepped?(now: number): void;
   /** Set points of one machine were written. */
   written?(machine: Machine, now: number): void;
+  /** What is wrong with tags has changed. */
+  impaired?(now: number): void;
   /** An alarm began or ended. */
   alarm?(event: AlarmEvent): void;
 }
 
 /**
  * A plant in motion. It has no timer of its own: whoever holds the clock calls `step`. All state is in arrays as long as
- * the list of tags; `values` and `quality` may be read by anyone at any time and changed by nobody else.
+ * the list of tags; `values`, `status` and `shift` may be read by anyone at any time and changed by nobody else.
  */
 export class Simulation {
   readonly plant: Plant;
   /** The value of each tag as a number: `valueOf` says what it stands for. */
   readonly values: Float64Array;
-  /** The quality of each tag: a place in `qualities`. */
-  readonly quality: Uint8Array;
+  /** The status of each tag: a place in `codes`. */
+  readonly status: Uint16Array;
+  /** Milliseconds by which the clock of each tag's source is ahead. */
+  readonly shift: Float64Array;
+  /** The names of the OPC UA StatusCodes that were met so far. */
+  readonly codes: string[] = ["Good"];
   readonly #start: number;
   readonly #seeds: Uint32Array;
   readonly #signals: (Signal | undefined)[];
@@ -46,6 +63,7 @@ export class Simulation {
   readonly #leader: Int32Array;
   readonly #gate: Int32Array;
   readonly #rounding: Float64Array;
+  readonly #stuck: Uint8Array;
   readonly #alarms: (AlarmLevel | undefined)[];
   readonly #machines: ReadonlyMap<string, Machine>;
   readonly #listeners = new Set<SimulationListener>();
@@ -55,7 +73,9 @@ export class Simulation {
     const count = plant.tags.length;
     this.plant = plant;
     this.values = new Float64Array(count);
-    this.quality = new Uint8Array(count);
+    this.status = new Uint16Array(count);
+    this.shift = new Float64Array(count);
+    this.#stuck = new Uint8Array(count);
     this.#start = options.start;
     this.#now = options.start;
     this.#seeds = new Uint32Array(count);
@@ -86,6 +106,32 @@ export class Simulation {
   /** The value of a tag as it is said outside. */
   value(tag: Tag): TagValue {
     return valueOf(tag, this.values[tag.index] ?? 0);
+  }
+
+  /** The name of the OPC UA StatusCode of a tag. */
+  codeOf(tag: Tag): string {
+    return this.codes[this.status[tag.index]!] ?? "Bad";
+  }
+
+  /** How far the value of a tag can be trusted: the severity of its StatusCode. */
+  qualityOf(tag: Tag): (typeof qualities)[number] {
+    const code = this.codeOf(tag);
+    return code === "Good" ? "good" : code.startsWith("Uncertain") ? "uncertain" : "bad";
+  }
+
+  /** Says what is wrong with a tag from now on; `announce` tells who listens. */
+  impair(tag: Tag, { code, stuck, shift }: Impairment): void {
+    let place = this.codes.indexOf(code);
+    if (place < 0) place = this.codes.push(code) - 1;
+    this.status[tag.index] = place;
+    this.shift[tag.index] = shift;
+    if (this.#stuck[tag.index] && !stuck && tag.writable) this.values[tag.index] = this.#levels[tag.index]!; // what was written meanwhile
+    this.#stuck[tag.index] = Number(stuck);
+  }
+
+  /** Tells who listens that something other than values has changed. */
+  announce(): void {
+    for (const listener of this.#listeners) listener.impaired?.(this.#now);
   }
 
   /** Tells `listener` of what happens from now on. Returns the function that ends it. */
@@ -129,7 +175,7 @@ export class Simulation {
     const touched = new Set<number>();
     writes.forEach(([tag], k) => {
       this.#levels[tag.index] = numbers[k]!;
-      this.values[tag.index] = numbers[k]!;
+      if (!this.#stuck[tag.index]) this.values[tag.index] = numbers[k]!;
       touched.add(tag.machine);
       if (tag.alarm) this.#watch(tag, at);
     });
@@ -198,7 +244,7 @@ export class Simulation {
     } else return;
     const rounding = this.#rounding[i]!;
     if (rounding > 0) value = Math.round(value * rounding) / rounding + 0; // + 0: no minus zero
-    this.values[i] = Math.min(tag.high, Math.max(tag.low, value));
+    if (!this.#stuck[i]) this.values[i] = Math.min(tag.high, Math.max(tag.low, value));
   }
 
   #check(tag: Tag, value: unknown): number {
@@ -224,33 +270,4 @@ export class Simulation {
   #tell(event: AlarmEvent): void {
     for (const listener of this.#listeners) listener.alarm?.(event);
   }
-}
-
-/** The writes that a command asks for. */
-function commandWrites(machine: Machine, payload: unknown): readonly (readonly [Tag, unknown])[] {
-  const usage = machine.kind === "machine" ? '{"set":{"<tag>":<value>}}' : '{"on":true}';
-  const bad = (state: string): never => {
-    throw new PlantError("BAD_COMMAND", `Cannot command "${machine.id}": ${state}; it takes ${usage}`);
-  };
-  if (!isRecord(payload)) return bad(`the payload is ${describe(payload)}`);
-  const wrapped = "set" in payload;
-  if (wrapped && Object.keys(payload).length > 1) return bad("there is more in it than \"set\"");
-  if (!wrapped && machine.kind === "machine") return bad("there is no \"set\" in it");
-  const wanted = wrapped ? payload["set"] : payload;
-  if (!isRecord(wanted)) return bad(`"set" is ${describe(wanted)}`);
-  const entries = Object.entries(wanted);
-  if (entries.length === 0) return bad("it asks for nothing");
-  return entries.map(([name, value]) => {
-    const tag = machine.tags.find((one) => one.name === name);
-    if (!tag) throw new PlantError("NO_SUCH_TAG", `Cannot write ${describe(name)} of "${machine.id}": its set points are ${machine.tags.filter((one) => one.writable).map((one) => one.name).join(", ")}`);
-    return [tag, value] as const;
-  });
-}
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
-
-/** A value for an error message, cut short. */
-function describe(value: unknown): string {
-  if (typeof value === "bigint" || typeof value === "symbol" || typeof value === "function") return typeof value;
-  return (JSON.stringify(value) ?? "undefined").slice(0, 80);
 }

@@ -12,7 +12,7 @@ import { judgeAnswer } from "../../../plugins/http/webhook/http-answer.ts";
 import { incomingMessage } from "../../../plugins/mqtt/incoming-message.ts";
 import { compilePlant } from "../../../plugins/opcua-sim/compiled-plant.ts";
 import { createModbusDeframer } from "../../../plugins/opcua-sim/modbus-frame.ts";
-import { createModbusMap } from "../../../plugins/opcua-sim/modbus-map.ts";
+import { plantBanks } from "../../../plugins/opcua-sim/modbus-plant-bank.ts";
 import { answerModbus } from "../../../plugins/opcua-sim/modbus-request.ts";
 import { plantSchema } from "../../../plugins/opcua-sim/plant.ts";
 import { Simulation } from "../../../plugins/opcua-sim/simulation.ts";
@@ -25,7 +25,7 @@ const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex
 const modbusRequests: FuzzTarget = {
   name: "modbus-request",
   about: "the PDU of a Modbus client of the simulator",
-  seeds: ["0100000003", "0200000001", "0300000005", "0400000003", "050000ff00", "0600020007", "0f0000000301ff", "1000000002044325000000"].map(hex),
+  seeds: ["0100000003", "0200000001", "0300000005", "0400000003", "050000ff00", "0600020007", "0f0000000301ff", "1000000002044325000000", "160002fff70008", "17000100020002000102000a", "2b0e0100"].map(hex),
   maxLength: 300,
   open() {
     const tags = [
@@ -36,11 +36,11 @@ const modbusRequests: FuzzTarget = {
       { name: "mode", kind: "string", signal: { kind: "step", levels: ["x", "y"], every: 1000 } },
     ];
     const simulation = new Simulation(compilePlant(v.parse(plantSchema, { machines: [{ id: "m", tags }] })), { start: 0 });
-    const unit = createModbusMap(simulation.plant).get(1)!;
+    const bank = plantBanks(simulation).get(1)!;
     const writes = { allowed: true, permits: () => true, check: () => {} };
     return (bytes) => {
       if (bytes.length === 0) return "empty";
-      const answer = answerModbus(bytes, { unit, simulation, writes, now: 1000 });
+      const answer = answerModbus(bytes, { bank, writes, now: 1000 });
       assert.ok(answer.length >= 2 && answer.length <= 253, "an answer has 2 to 253 bytes");
       assert.equal(answer[0]! & 0x7f, bytes[0]! & 0x7f, "an answer is of the function that was asked for");
       return answer[0]! >= 0x80 ? `exception ${answer[1]}` : `answer ${answer[0]}`;
