@@ -24,6 +24,8 @@ export interface RouteContext {
   busOf(id: string): Bus;
   /** What the steps had kept, if anything. */
   readonly kept?: RouteState | undefined;
+  /** Writes what the steps keep now; absent where nothing is kept. */
+  save?(): void;
   /** Takes each message that goes to a topic; all of its fields are set, `msgid` too, unless a step left it out. Whether it is published or delivered is up to the kernel. */
   publish(draft: Draft): void;
   /** Takes each message that goes to the plugin instance `id`. */
@@ -157,6 +159,7 @@ function createStep(route: CheckedRoute, index: number, around: StepSurroundings
       const kept = around.kept?.[place];
       return kept && { state: kept.state, sameConfig: kept.config === fingerprint };
     },
+    save: () => around.save?.(),
     count(what) {
       let counter = counters.get(what);
       if (!counter) counters.set(what, (counter = metrics.counter("busbar_step_total", "What steps of routes count", { route: route.name, step: place, what })));

@@ -43,6 +43,11 @@ export interface StepContext {
    * @throws {TypeError} when it is called twice.
    */
   keep(snapshot: () => unknown): Kept | undefined;
+  /**
+   * Has what the steps of the route keep written now, before anything that is delivered after this call: an answer that says "done" is in the journal only where what was done is there too. For what happens now and then,
+   * such as a command of an operator.
+   */
+  save(): void;
   /** Counts something an operator wants to see, in `busbar_step_total{route, step, what}`. `what`: a few fixed words with dashes, such as "late" or "failed". */
   count(what: string): void;
   /** Registers what undoes something that `create` did; called when the route ends. The step can no longer emit then. */

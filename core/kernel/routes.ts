@@ -4,21 +4,21 @@ import { RouteStates } from "./route-states.ts";
 import { RunningRoute, type RunningRouteOptions } from "./running-route.ts";
 
 /** What routes run on. */
-export interface RoutesOptions extends RunningRouteOptions {
+export interface RoutesOptions extends Omit<RunningRouteOptions, "save"> {
   /** Milliseconds between two looks at what steps remember. */
   readonly stateEvery: number;
 }
 
 /** The routes of a gateway. What their steps remember is written to the journal now and then and at the stop, where the journal is one that lasts. Routes that a reload leaves as they are run on. */
 export class Routes {
-  readonly #options: RoutesOptions;
+  readonly #options: RoutesOptions & RunningRouteOptions;
   readonly #states: RouteStates;
   #running: readonly RunningRoute[] = [];
   #durable = false;
   #stop = (): void => {};
 
   constructor(options: RoutesOptions) {
-    this.#options = options;
+    this.#options = { ...options, save: (route) => this.#durable && route.save(this.#states) };
     this.#states = new RouteStates(options);
   }
 

@@ -20,6 +20,8 @@ export interface RunningRouteOptions {
   busOf(id: string): Bus;
   /** Hands a message to the plugin instance `id`. */
   accept(id: string, message: Envelope): void;
+  /** A route wants what its steps remember to be written now. */
+  save(route: RunningRoute): void;
   /** Bytes of what the steps of one route may remember across a restart. */
   readonly stateLimit: number;
   /** Messages whose msgid is remembered: what is older does not go through the steps again. */
@@ -52,7 +54,7 @@ export class RunningRoute {
     const log = (this.#log = options.log.child({ route: checked.name }));
     this.checked = checked;
     this.#options = options;
-    const compiled = compileRoute(checked, { clock, log, metrics, busOf: (id) => options.busOf(id), kept: stored?.steps, publish: (draft) => this.#publish(draft), sendTo: (id, message) => options.accept(id, message) });
+    const compiled = compileRoute(checked, { clock, log, metrics, busOf: (id) => options.busOf(id), kept: stored?.steps, save: () => options.save(this), publish: (draft) => this.#publish(draft), sendTo: (id, message) => options.accept(id, message) });
     this.#compiled = compiled;
     if (compiled.keeps && stored !== undefined && stored.offset < office.last) this.#missing = { at: stored.offset, caughtUp: this.#catchUp(stored.offset, office.last) };
     const handle = (message: Envelope, offset: number | undefined): void => {

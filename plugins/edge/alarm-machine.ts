@@ -172,9 +172,14 @@ export class AlarmMachine {
   }
 
   #raise(time: number): void {
+    this.#stand();
+    this.#tell("raised", time);
+  }
+
+  /** Waits for an operator from now on. */
+  #stand(): void {
     this.state.acknowledged = !this.#timing.acknowledge;
     this.state.latched = false;
-    this.#tell("raised", time);
   }
 
   /** What is not announced waits for nobody. */
@@ -185,7 +190,9 @@ export class AlarmMachine {
 
   /** What has come to pass in silence is announced. */
   #reveal(change: AlarmChange, time: number): void {
+    const stands = !this.#silent && this.state.active;
+    if (stands) this.#stand();
     this.#tell(change, time);
-    if (!this.#silent && this.state.active) this.#raise(time);
+    if (stands) this.#tell("raised", time);
   }
 }

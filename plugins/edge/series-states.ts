@@ -21,8 +21,10 @@ export interface SeriesStatesOptions<S> {
   readonly save: (state: S) => unknown;
   /** The state that `save` gave; undefined where it is not one: the series then begins anew. */
   readonly load: (saved: unknown) => S | undefined;
-  /** Series at the most; beyond it a tenth, those that were quiet longest, is forgotten. */
+  /** Series at the most; beyond it up to a tenth, those that were quiet longest, is forgotten. */
   readonly limit: number;
+  /** Whether a series is only to be forgotten when nothing else is left, such as one with an alarm that stands. Default: none. */
+  readonly holds?: (series: Series<S>) => boolean;
   /** A series is forgotten: ends timers it may have. */
   readonly forget?: (series: Series<S>) => void;
 }
@@ -118,8 +120,10 @@ export class SeriesStates<S> {
 
   /** Forgets a tenth at once, so that finding the oldest costs little for each. */
   #evict(but: Series<S>): void {
+    const { holds = () => false } = this.#options;
     const oldest = [...this.all()].filter((series) => series !== but).sort((one, other) => one.used - other.used);
-    for (const series of oldest.slice(0, Math.max(1, Math.floor(this.#options.limit / 10)))) {
+    const first = oldest.filter((series) => !holds(series));
+    for (const series of (first.length > 0 ? first : oldest).slice(0, Math.max(1, Math.floor(this.#options.limit / 10)))) {
       this.#context.count("series-forgotten");
       this.delete(series);
     }
