@@ -1,0 +1,195 @@
+import type { Clock } from "@busbar/core";
+import { FaultEvents } from "./fault-events.ts";
+import { ModbusFault } from "./modbus-fault.ts";
+import { cellsOf } from "./pdu.ts";
+import type { Outlet } from "./outlet.ts";
+import type { Ask, PollGroup } from "./poll-group.ts";
+import type { TagReading, TagState } from "./tag-state.ts";
+import type { UnitClient } from "./unit-client.ts";
+
+/** What a device is made of. */
+export interface DeviceOptions {
+  readonly clock: Clock;
+  /** Its id on the bus. */
+  readonly id: string;
+  readonly client: UnitClient;
+  readonly groups: readonly PollGroup[];
+  readonly outlet: Outlet;
+  /** Whether readings that are as before go out too. */
+  readonly publish: "always" | "on-change";
+  /** Milliseconds after which all readings of a group go out whether they changed or not; 0 = never. */
+  readonly heartbeat: number;
+  /** Counts reads that were due while the one before still went on, or while this process stood still. */
+  readonly missed: { value: number };
+  /** Told what nobody expected. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** Milliseconds: the first and the longest pause before a device that is gone is asked again. */
+const probePause = { first: 1000, most: 30_000 } as const;
+
+/** When a group was read last, counted in periods from the start, and what came of it. */
+interface Rhythm {
+  readonly group: PollGroup;
+  busy: boolean;
+  turn: number;
+  /** Milliseconds since the Unix epoch: when all readings of the group went out last. */
+  complete: number;
+  /** Milliseconds from when the last read was due until its readings were there. */
+  lag: number;
+}
+
+/** One device: reads its groups, each at its own times, and says what it reads. The n-th read is due n periods after the start, however long the reads before took. */
+export class Device {
+  readonly id: string;
+  readonly tags: readonly TagState[];
+  readonly #options: DeviceOptions;
+  readonly #rhythms: readonly Rhythm[];
+  readonly #faults: FaultEvents;
+  #presence: "online" | "offline" | undefined;
+  #connected = false;
+  #cancelProbe: () => void = () => {};
+
+  constructor(options: DeviceOptions) {
+    this.id = options.id;
+    this.#options = options;
+    this.#rhythms = options.groups.map((group) => ({ group, busy: false, turn: 0, complete: 0, lag: 0 }));
+    this.tags = options.groups.flatMap(({ tags }) => tags);
+    this.#faults = new FaultEvents(options.id, options.outlet);
+  }
+
+  /** Whether it answers: 1 or 0. */
+  get online(): number {
+    return this.#presence === "online" ? 1 : 0;
+  }
+
+  /** Milliseconds that the slowest group took last, from when it was due. */
+  get lag(): number {
+    return Math.max(0, ...this.#rhythms.map(({ lag }) => lag));
+  }
+
+  /** Begins to read. Returns what ends it. */
+  start(): () => void {
+    const { clock } = this.#options;
+    const begun = clock.now();
+    const ends = this.#rhythms.map((rhythm) => clock.every(rhythm.group.period, () => this.#tick(rhythm, begun)));
+    return () => {
+      for (const end of ends) end();
+      this.#cancelProbe();
+      if (this.#presence === "online") this.#options.outlet.presence(this.id, { presence: "offline", lastSeen: this.#options.client.heard });
+    };
+  }
+
+  /** There is a connection: everything is read at once. */
+  connect(): void {
+    this.#connected = true;
+    this.#options.client.forgive();
+    this.#readAll();
+  }
+
+  /** There is no connection any more. */
+  disconnect(): void {
+    this.#connected = false;
+    this.#cancelProbe();
+    this.#lose(new ModbusFault("no-connection")).catch(this.#options.fail);
+  }
+
+  /** Says readings at once, such as those that a command has set. */
+  async tell(tags: readonly TagState[]): Promise<void> {
+    const now = this.#options.clock.now();
+    await this.#publish(tags.map((tag) => tag.publish(now)), now);
+  }
+
+  readonly #ask: Ask = (pdu) => this.#options.client.ask(pdu, { cells: cellsOf(pdu) });
+
+  #readAll(): void {
+    for (const rhythm of this.#rhythms) this.#read(rhythm, this.#options.clock.now());
+  }
+
+  #tick(rhythm: Rhythm, begun: number): void {
+    const { clock, missed } = this.#options;
+    const turn = Math.floor((clock.now() - begun) / rhythm.group.period);
+    missed.value += Math.max(0, turn - rhythm.turn - 1); // this process stood still
+    rhythm.turn = Math.max(turn, rhythm.turn);
+    if (!this.#connected || this.#options.client.gone) return;
+    if (rhythm.busy) missed.value++;
+    else this.#read(rhythm, begun + turn * rhythm.group.period);
+  }
+
+  #read(rhythm: Rhythm, due: number): void {
+    const { outlet, fail, clock } = this.#options;
+    if (rhythm.busy) return;
+    if (outlet.paused) return outlet.drop(rhythm.group.tags.length);
+    rhythm.busy = true;
+    this.#poll(rhythm)
+      .catch(fail)
+      .finally(() => {
+        rhythm.busy = false;
+        rhythm.lag = clock.now() - due;
+      });
+  }
+
+  async #poll(rhythm: Rhythm): Promise<void> {
+    const { client, clock } = this.#options;
+    await rhythm.group.read(this.#ask);
+    if (!this.#connected) return;
+    if (client.gone) return this.#lose(client.gone);
+    if (client.present) this.#appear();
+    this.#faults.update(this.tags, clock.now());
+    await this.#publishGroup(rhythm);
+  }
+
+  async #publishGroup(rhythm: Rhythm): Promise<void> {
+    const { publish, heartbeat, clock } = this.#options;
+    const now = clock.now();
+    const all = publish === "always" || (heartbeat > 0 && now - rhythm.complete >= heartbeat);
+    const tags = all ? rhythm.group.tags : rhythm.group.tags.filter(({ changed }) => changed);
+    if (tags.length === 0) return;
+    if (all) rhythm.complete = now;
+    const time = Math.max(...tags.map(({ timestamp }) => timestamp)) || now;
+    await this.#publish(tags.map((tag) => tag.publish(time)), time);
+  }
+
+  async #publish(values: readonly TagReading[], timestamp: number): Promise<void> {
+    const quality = values.some((one) => one.quality === "bad") ? "bad" : values.some((one) => one.quality === "uncertain") ? "uncertain" : "good";
+    await this.#options.outlet.status(this.id, { timestamp, payload: { values, quality } as { values: readonly TagReading[] } });
+  }
+
+  #appear(): void {
+    if (this.#presence === "online") return;
+    this.#presence = "online";
+    this.#options.outlet.presence(this.id, { presence: "online", lastSeen: this.#options.clock.now() });
+  }
+
+  /** Every tag goes bad and keeps its last value; said once. While there is a connection the device is asked again with growing pauses. */
+  async #lose(fault: ModbusFault): Promise<void> {
+    const { clock, groups, outlet } = this.#options;
+    if (this.#connected) this.#probeAfter(probePause.first);
+    for (const group of groups) group.fail(fault);
+    const now = clock.now();
+    if (this.#presence !== "offline") outlet.presence(this.id, { presence: "offline", lastSeen: this.#options.client.heard });
+    this.#presence = "offline";
+    this.#faults.update(this.tags, now);
+    const changed = this.tags.filter((tag) => tag.changed);
+    if (changed.length > 0) await this.#publish(changed.map((tag) => tag.publish(now)), now);
+  }
+
+  #probeAfter(pause: number): void {
+    this.#cancelProbe();
+    this.#cancelProbe = this.#options.clock.after(pause, () => {
+      this.#probe(pause).catch(this.#options.fail);
+    });
+  }
+
+  async #probe(pause: number): Promise<void> {
+    const { groups, client } = this.#options;
+    try {
+      await groups[0]!.probe(this.#ask);
+    } catch (error) {
+      if (!(error instanceof ModbusFault)) throw error;
+    }
+    if (!this.#connected) return;
+    if (client.gone) this.#probeAfter(Math.min(2 * pause, probePause.most));
+    else this.#readAll();
+  }
+}
