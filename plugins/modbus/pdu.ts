@@ -6,12 +6,16 @@ export type Table = "coil" | "discrete" | "holding" | "input";
 /** Whether a cell of the table is one bit; else it is a register of 16. */
 export const isBitTable = (table: Table): boolean => table === "coil" || table === "discrete";
 
-/** Registers of one read at the most (V1.1b3 §6.3), and of one write (§6.12). */
+/** Registers of one read at the most (V1.1b3 §6.3). */
 export const maxReadRegisters = 125;
+
+/** Registers of one write at the most (V1.1b3 §6.12). */
 export const maxWriteRegisters = 123;
 
-/** Bits of one read at the most (V1.1b3 §6.1), and of one write (§6.11). */
+/** Bits of one read at the most (V1.1b3 §6.1). */
 export const maxReadBits = 2000;
+
+/** Bits of one write at the most (V1.1b3 §6.11). */
 export const maxWriteBits = 1968;
 
 const readFunctions: Readonly<Record<Table, number>> = { coil: 1, discrete: 2, holding: 3, input: 4 };
