@@ -30,6 +30,7 @@ export class Routes {
     this.#durable = durable;
     if (!durable) return;
     for (const name of stored.keys()) if (!this.#running.some((one) => one.keeps && one.checked.name === name)) this.#states.clear(name);
+    this.#save(); // where there was none yet, messages are known to be missing from here on
     this.#stop = clock.every(stateEvery, () => this.#save());
   }
 
@@ -48,6 +49,7 @@ export class Routes {
       gone.close();
       if (this.#durable && gone.keeps) this.#states.clear(gone.checked.name);
     }
+    this.#save();
   }
 
   /** Ends all routes. What their steps remember is on its way to the journal then. */
