@@ -2,9 +2,26 @@ import { definePlugin, type StepDefinition } from "@busbar/core";
 import * as v from "valibot";
 import { alarmsStep } from "./alarms-step.ts";
 import { anomalyStep } from "./anomaly-step.ts";
+import { assetStep } from "./asset-step.ts";
+import { batchStep } from "./batch-step.ts";
+import { deadbandStep } from "./deadband-step.ts";
+import { debounceStep } from "./debounce-step.ts";
+import { mapStep } from "./map-step.ts";
+import { tagsStep } from "./tags-step.ts";
+import { whereStep } from "./where-step.ts";
 
 /** The steps there are, by the names a config gives them. */
-export const edgeSteps: Readonly<Record<string, StepDefinition>> = { alarms: alarmsStep, anomaly: anomalyStep };
+export const edgeSteps: Readonly<Record<string, StepDefinition>> = {
+  alarms: alarmsStep,
+  anomaly: anomalyStep,
+  asset: assetStep,
+  batch: batchStep,
+  deadband: deadbandStep,
+  debounce: debounceStep,
+  map: mapStep,
+  tags: tagsStep,
+  where: whereStep,
+};
 
 /** Brings the steps: they may be used in routes while an instance of it is in the config. */
 export const edge = definePlugin({

@@ -1,4 +1,5 @@
 import { isObject, type StepMessage } from "@busbar/core";
+import * as v from "valibot";
 
 /** How far a value can be trusted (WIRE §1). */
 export type Quality = "good" | "uncertain" | "bad";
@@ -47,6 +48,32 @@ export function withSamples(base: StepMessage, samples: readonly Sample[]): Step
   return { ...base, timestamp, payload: { values: samples.map((sample) => toReading(sample, timestamp)) } };
 }
 
+/** The message with further readings; one of a tag that is there already takes its place. A payload that holds no readings gives way to them. */
+export function addSamples(message: StepMessage, more: readonly Sample[]): StepMessage {
+  const tags = new Set(more.map(({ tag }) => tag));
+  const base = { ...message, payload: isObject(message.payload) ? message.payload : {} };
+  const others = mapSamples(base, (sample) => (tags.has(sample.tag) ? undefined : sample))?.payload ?? {};
+  const payload = others as Readonly<Record<string, unknown>>;
+  const { timestamp } = message;
+  if (Array.isArray(payload["values"])) return { ...message, payload: { ...payload, values: [...(payload["values"] as unknown[]), ...more.map((sample) => toReading(sample, timestamp))] } };
+  const kept = samplesOf({ ...message, payload });
+  if ([...kept, ...more].every((sample) => isFlat(sample, timestamp))) return { ...message, payload: { ...payload, ...Object.fromEntries(more.map(({ tag, value }) => [tag, value])) } };
+  return { ...message, payload: { values: [...kept, ...more].map((sample) => toReading(sample, timestamp)) } };
+}
+
+const savedSchema = v.object({ tag: v.string(), value: v.unknown(), unit: v.optional(v.string()), quality: v.picklist(["good", "uncertain", "bad"]), code: v.optional(v.string()), time: v.number() });
+
+/** A sample that was kept as plain JSON; undefined where it is none. */
+export function loadSample(saved: unknown): Sample | undefined {
+  const parsed = v.safeParse(savedSchema, saved);
+  return parsed.success ? parsed.output : undefined;
+}
+
+/** Whether a flat payload can say all of it. */
+function isFlat({ value, unit, quality, code, time }: Sample, timestamp: number): boolean {
+  return unit === undefined && code === undefined && quality === "good" && time === timestamp && typeof value !== "object";
+}
+
 function mapValues(message: StepMessage, payload: Readonly<Record<string, unknown>>, each: (sample: Sample) => Sample | undefined): StepMessage | undefined {
   const items = payload["values"] as readonly unknown[];
   const common = toQuality(payload["quality"], "good");
@@ -86,7 +113,7 @@ function mapFlat(message: StepMessage, payload: Readonly<Record<string, unknown>
   }
   if (!changed) return message;
   if (found > 0 && samples.length === 0) return undefined;
-  const flat = samples.every((one) => one.unit === undefined && one.code === undefined && one.quality === "good" && one.time === timestamp && typeof one.value !== "object");
+  const flat = samples.every((one) => isFlat(one, timestamp));
   const entries = flat ? samples.map((one): [string, unknown] => [one.tag, one.value]) : [["values", samples.map((one) => toReading(one, timestamp))] as [string, unknown]];
   return { ...message, payload: Object.fromEntries([...others, ...entries]) };
 }
