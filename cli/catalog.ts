@@ -32,5 +32,6 @@ export const catalog: Readonly<Record<string, CatalogEntry>> = {
   readers: { summary: "list the durable readers, or drop one that is gone", example: "busbar readers list", load: () => import("./commands/readers.ts") },
   audit: { summary: "check, print or export the audit log", example: "busbar audit verify", load: () => import("./commands/audit.ts") },
   sim: { summary: "run a fleet of simulated devices against a gateway", example: "busbar sim --count 100 --rate 10", load: () => import("./commands/sim.ts") },
+  probe: { summary: "find out what a device has, and print the config that reads it", example: "busbar probe modbus 192.168.1.20 --table all", load: () => import("./commands/probe.ts") },
   bench: { summary: "run the benchmarks (in a checkout)", example: "busbar bench --quick", load: () => import("./commands/bench.ts") },
 };
