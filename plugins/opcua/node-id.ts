@@ -9,7 +9,12 @@ export type NodeAddress =
       /** Such as `s=press-1.temperature`, `i=2258`, `g=…` or `b=…`. */
       readonly identifier: string;
     }
-  | { readonly kind: "path"; readonly steps: readonly PathStep[] };
+  | {
+      readonly kind: "path";
+      readonly steps: readonly PathStep[];
+      /** Where the path begins; default the root. */
+      readonly start?: NodeId;
+    };
 
 /** One step of a browse path: a browse name. */
 export interface PathStep {

@@ -10,6 +10,8 @@ export type Resolved = { readonly nodeId: NodeId } | { readonly problem: string 
 interface Place {
   readonly path: string;
   readonly parent: Place | undefined;
+  /** Where a place without a parent is looked for. */
+  readonly start: NodeId;
   readonly step: PathStep;
   /** The namespace of the name that was found. */
   namespace: number;
@@ -26,7 +28,7 @@ const hierarchical = resolveNodeId("HierarchicalReferences");
  */
 export async function resolveNodes(view: ServerView, addresses: readonly NodeAddress[], { signal }: { readonly signal: AbortSignal }): Promise<Resolved[]> {
   const places = new Map<string, Place>();
-  const ends = addresses.map((address) => (address.kind === "path" ? placeOf(address.steps, places) : undefined));
+  const ends = addresses.map((address) => (address.kind === "path" ? placeOf(address.steps, { places, start: address.start ?? rootFolder }) : undefined));
   let level = [...places.values()].filter(({ parent }) => parent === undefined);
   const children = Map.groupBy(places.values(), ({ parent }) => parent);
   while (level.length > 0) {
@@ -47,12 +49,12 @@ export async function resolveNode(view: ServerView, address: NodeAddress, { sign
   throw new CommandError("NO_SUCH_TAG", `Cannot find the node: ${resolved?.problem}`);
 }
 
-function placeOf(steps: readonly PathStep[], places: Map<string, Place>): Place {
+function placeOf(steps: readonly PathStep[], { places, start }: { readonly places: Map<string, Place>; readonly start: NodeId }): Place {
   let parent: Place | undefined;
   for (const step of steps) {
-    const path = `${parent?.path ?? ""}/${step.namespace ?? ""}\0${step.name}`;
+    const path: string = `${parent?.path ?? start.toString()}/${step.namespace ?? ""}\0${step.name}`;
     let place: Place | undefined = places.get(path);
-    if (place === undefined) places.set(path, (place = { path, parent, step, namespace: 0, found: undefined }));
+    if (place === undefined) places.set(path, (place = { path, parent, start, step, namespace: 0, found: undefined }));
     parent = place;
   }
   return parent!;
@@ -61,7 +63,7 @@ function placeOf(steps: readonly PathStep[], places: Map<string, Place>): Place 
 /** Finds the places of one level below what was found for the level above. */
 async function findAll(view: ServerView, level: readonly Place[], signal: AbortSignal): Promise<void> {
   const questions = level.flatMap((place) => {
-    const start = place.parent === undefined ? { nodeId: rootFolder } : place.parent.found!;
+    const start = place.parent === undefined ? { nodeId: place.start } : place.parent.found!;
     if ("problem" in start) {
       place.found = start;
       return [];
@@ -91,7 +93,7 @@ const namespacesOf = ({ namespace }: PathStep, namespaces: readonly string[]): r
 function missing(place: Place, namespaces: readonly string[]): string {
   const { namespace, name } = place.step;
   if (typeof namespace === "string" && !namespaces.includes(namespace)) return `the server has no namespace "${namespace}"`;
-  return `"${name}" is not below ${place.parent === undefined ? "the root, which has Objects, Types and Views" : written(place.parent)}`;
+  return `"${name}" is not below ${place.parent !== undefined ? written(place.parent) : place.start === rootFolder ? "the root, which has Objects, Types and Views" : place.start.toString()}`;
 }
 
 const written = (place: Place): string => `${place.parent === undefined ? "" : written(place.parent)}/${place.step.name}`;
