@@ -28,13 +28,14 @@ interface Held {
   readonly fault: Fault;
   readonly since: number;
   hits: number;
-  cancel: () => void;
 }
 
 /** The faults that a plant has. Everybody who plays one looks at `active`; the first that fits counts. */
 export class Faults {
   readonly #clock: Clock;
   readonly #held: Held[] = [];
+  /** By id: what cancels the end of those that end by themselves. */
+  readonly #timers = new Map<string, () => void>();
   readonly #listeners = new Set<FaultListener>();
   #last = 0;
 
@@ -63,9 +64,9 @@ export class Faults {
    */
   begin(fault: Fault): ActiveFault {
     if (this.#held.length >= maxFaults) throw new PlantError("BAD_COMMAND", `Cannot inject the fault: ${maxFaults} are there already`);
-    const held: Held = { id: `f${++this.#last}`, fault, since: this.#clock.now(), hits: 0, cancel: () => {} };
+    const held: Held = { id: `f${++this.#last}`, fault, since: this.#clock.now(), hits: 0 };
     this.#held.push(held);
-    if (fault.for !== undefined) held.cancel = this.#clock.after(fault.for, () => this.#end(held));
+    if (fault.for !== undefined) this.#timers.set(held.id, this.#clock.after(fault.for, () => this.#end(held)));
     for (const listener of this.#listeners) listener.began?.(held);
     return held;
   }
@@ -101,7 +102,8 @@ export class Faults {
     const at = this.#held.indexOf(held);
     if (at < 0) return;
     this.#held.splice(at, 1);
-    held.cancel();
+    this.#timers.get(held.id)?.();
+    this.#timers.delete(held.id);
     for (const listener of this.#listeners) listener.ended?.(held);
   }
 }

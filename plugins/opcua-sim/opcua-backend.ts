@@ -1,12 +1,16 @@
 import { Worker } from "node:worker_threads";
 import { BusbarError, errorCode, type Clock, type Log, type WriteGuard } from "@busbar/core";
 import { type FromServer, type OpcuaSettings, type OpcuaWorkerData, servedMachines, type Snapshot, type ToServer } from "./opcua-messages.ts";
+import type { Fault } from "./fault.ts";
+import type { Faults } from "./faults.ts";
 import { PlantError, type PlantErrorCode } from "./plant-error.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** What the thread of the OPC UA server is made of. */
 export interface OpcuaBackendOptions {
   readonly simulation: Simulation;
+  /** Those that make another server of it are looked at when it starts. */
+  readonly faults: Faults;
   readonly clock: Clock;
   readonly log: Log;
   readonly settings: OpcuaSettings;
@@ -26,6 +30,8 @@ interface Running {
   readonly port: Promise<number>;
   /** Resolves when the thread has said that it stopped, or has ended. */
   readonly stopped: Promise<void>;
+  /** Tells whoever waits for the port that it will not come. */
+  abandon(): void;
 }
 
 /** The thread that runs node-opcua: started when asked for, fed with values, asked for nothing when it is not there. A thread that broke is started anew at the next call. */
@@ -33,6 +39,8 @@ export class OpcuaBackend {
   readonly #options: OpcuaBackendOptions;
   #running: Running | undefined;
   #closed = false;
+  /** Resolves when the last thread that was told to stop is gone. */
+  #gone = Promise.resolve();
 
   constructor(options: OpcuaBackendOptions) {
     this.#options = options;
@@ -49,25 +57,44 @@ export class OpcuaBackend {
    */
   start(): Promise<number> {
     if (this.#closed) return Promise.reject(new BusbarError("CLOSED", "Cannot start the OPC UA server: it is stopped"));
-    return (this.#running ??= this.#launch()).port;
+    return (
+      this.#running?.port ??
+      this.#gone.then(() => {
+        if (this.#closed) throw new BusbarError("CLOSED", "Cannot start the OPC UA server: it is stopped");
+        return (this.#running ??= this.#launch()).port;
+      })
+    );
+  }
+
+  /** Ends the thread unless there is none; the next `start` starts another, once this one is gone. */
+  restart(): void {
+    const running = this.#running;
+    this.#running = undefined;
+    if (running) this.#gone = Promise.all([this.#gone, this.#end(running)]).then(() => {});
   }
 
   /** Stops the thread and waits until it is gone. */
   async stop(): Promise<void> {
     this.#closed = true;
-    const running = this.#running;
-    if (!running) return;
-    running.worker.postMessage({ kind: "stop" } satisfies ToServer);
+    this.restart();
+    await this.#gone;
+  }
+
+  async #end(running: Running): Promise<void> {
+    const { worker } = running;
+    running.abandon();
+    worker.postMessage({ kind: "stop" } satisfies ToServer);
     let cancel = (): void => {};
     await Promise.race([running.stopped, new Promise<void>((resolve) => (cancel = this.#options.clock.after(stopTimeout, resolve)))]);
     cancel();
-    this.#running = undefined;
-    await running.worker.terminate();
+    await worker.terminate();
   }
 
   #launch(): Running {
-    const { simulation, settings, clock, log } = this.#options;
-    const data: OpcuaWorkerData = { settings, machines: servedMachines(simulation.plant), snapshot: snapshotOf(simulation) };
+    const { simulation, faults, settings, clock, log } = this.#options;
+    const has = (kind: Fault["kind"]): boolean => faults.active.some(({ fault }) => fault.kind === kind);
+    const shape = { shiftedNamespace: has("namespace-change"), otherCertificate: has("certificate-change") };
+    const data: OpcuaWorkerData = { settings, ...shape, machines: servedMachines(simulation.plant), snapshot: snapshotOf(simulation) };
     // The file keeps its own ending: a published package holds JavaScript.
     const worker = new Worker(new URL(import.meta.url.endsWith(".ts") ? "./opcua-worker.ts" : "./opcua-worker.js", import.meta.url), { workerData: data, name: "opcua-sim" });
     const port = Promise.withResolvers<number>();
@@ -121,7 +148,8 @@ export class OpcuaBackend {
           return stopped.resolve();
       }
     });
-    return { worker, port: port.promise, stopped: stopped.promise };
+    const abandon = (): void => port.reject(new BusbarError("UNAVAILABLE", "Cannot run the OPC UA server: it is started anew"));
+    return { worker, port: port.promise, stopped: stopped.promise, abandon };
   }
 
   #write(index: number, value: unknown): PlantErrorCode | undefined {

@@ -61,6 +61,10 @@ export interface Snapshot {
 /** What the thread is started with. */
 export interface OpcuaWorkerData {
   readonly settings: OpcuaSettings;
+  /** Whether the plant's namespace has index 2 instead of 1. */
+  readonly shiftedNamespace: boolean;
+  /** Whether the server shows a certificate that nobody has seen. */
+  readonly otherCertificate: boolean;
   readonly machines: readonly ServedMachine[];
   readonly snapshot: Snapshot;
 }

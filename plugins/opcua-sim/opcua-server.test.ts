@@ -32,6 +32,7 @@ import {
 import * as v from "valibot";
 import { compilePlant } from "./compiled-plant.ts";
 import { defaultPlant } from "./default-plant.ts";
+import { Faults } from "./faults.ts";
 import { openOpcuaServer, type OpcuaServer } from "./opcua-server.ts";
 import { plantSchema } from "./plant.ts";
 import { Simulation } from "./simulation.ts";
@@ -57,6 +58,7 @@ before(async () => {
   await unknown.createSelfSignedCertificate({ applicationUri: "urn:busbar:other", subject: "/CN=somebody", dns: ["localhost"], startDate: new Date(), validity: 10, outputFile: join(folder, "unknown.pem") });
   server = await openOpcuaServer({
     simulation,
+    faults: new Faults(systemClock),
     writes: { allowed: true, permits: () => true, check: () => {} },
     clock: systemClock,
     log: createLog({ clock: systemClock, level: "debug", write: (record) => void records.push(record) }),

@@ -1,13 +1,18 @@
-import { connect, createServer, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import type { Clock, Counter, Log, WriteGuard } from "@busbar/core";
-import { listen } from "./listen.ts";
+import { openDoor } from "./door.ts";
+import type { Fault } from "./fault.ts";
+import type { Faults } from "./faults.ts";
 import { OpcuaBackend } from "./opcua-backend.ts";
 import type { OpcuaSettings } from "./opcua-messages.ts";
+import { relayOpcua } from "./opcua-relay.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** What an OPC UA server is made of. */
 export interface OpcuaServerOptions {
   readonly simulation: Simulation;
+  /** What goes wrong. */
+  readonly faults: Faults;
   readonly clock: Clock;
   readonly log: Log;
   /** The address to listen on. */
@@ -45,7 +50,7 @@ const hello = Buffer.from("HELF", "latin1");
  * @throws {BusbarError} UNAVAILABLE when it cannot listen.
  */
 export async function openOpcuaServer(options: OpcuaServerOptions): Promise<OpcuaServer> {
-  const { clock, log, refused, settings } = options;
+  const { clock, log, refused, settings, faults } = options;
   const sockets = new Set<Socket>();
   const turnAway = (socket: Socket, why: string): void => {
     refused.value++;
@@ -66,19 +71,23 @@ export async function openOpcuaServer(options: OpcuaServerOptions): Promise<Opcu
       cancel();
       if (!first) return turnAway(socket, "the first bytes are not an OPC UA hello");
       backend.start().then(
-        (inner) => pass(socket, { port: inner, first, log }),
+        (inner) => relayOpcua(socket, { inner, port: door.port, first, faults, clock, log }),
         () => turnAway(socket, "the OPC UA server cannot run"),
       );
     });
   });
-  const port = await listen(server, options);
-  const backend = new OpcuaBackend({
-    ...options,
-    settings: { ...settings, port },
-    onLost: () => {
-      for (const socket of sockets) socket.destroy();
-    },
-  });
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  const door = await openDoor(server, { ...options, protocol: "opcua", cut, restart: () => backend.restart() });
+  const { port } = door;
+  const backend = new OpcuaBackend({ ...options, settings: { ...settings, port }, onLost: cut });
+  const remake = ({ fault }: { readonly fault: Fault }): void => {
+    if (fault.kind !== "namespace-change" && fault.kind !== "certificate-change") return;
+    cut();
+    backend.restart();
+  };
+  const unlisten = faults.listen({ began: remake, ended: remake });
   return {
     port,
     url: `opc.tcp://${settings.hostname.includes(":") ? `[${settings.hostname}]` : settings.hostname}:${port}`,
@@ -89,10 +98,9 @@ export async function openOpcuaServer(options: OpcuaServerOptions): Promise<Opcu
       return backend.loaded;
     },
     async close() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of sockets) socket.destroy();
+      unlisten();
+      await door.close();
       await backend.stop();
-      await closed;
     },
   };
 }
@@ -110,19 +118,4 @@ function readHello(socket: Socket, done: (first: Buffer | undefined) => void): v
     done(fits ? first : undefined);
   };
   socket.on("data", onData);
-}
-
-/** Passes the bytes of a connection to the inner server and back until one side ends. */
-function pass(socket: Socket, to: { readonly port: number; readonly first: Buffer; readonly log: Log }): void {
-  if (socket.destroyed) return;
-  const inner = connect({ port: to.port, host: "127.0.0.1", noDelay: true });
-  inner.on("error", (error) => {
-    to.log.debug("opcua connection broke", { error });
-    socket.destroy();
-  });
-  inner.on("close", () => socket.destroySoon());
-  socket.on("close", () => inner.destroy());
-  inner.write(to.first);
-  socket.pipe(inner);
-  inner.pipe(socket);
 }

@@ -20,6 +20,9 @@ export interface OpcuaSpaceOptions {
   readonly write: (tag: ServedTag, value: TagValue) => Promise<StatusCode>;
 }
 
+/** The namespace of all that belongs to the plant; also the URI of the server. */
+export const plantNamespace = "urn:busbar:opcua-sim";
+
 const dataTypes = { float: DataType.Double, int: DataType.Int32, bool: DataType.Boolean, string: DataType.String } as const;
 /** The StatusCode of that name, or, where the library has none, the one of its severity. */
 function statusCodeOf(name: string): StatusCode {
@@ -34,7 +37,7 @@ function statusCodeOf(name: string): StatusCode {
 export function createOpcuaSpace(server: OPCUAServer, options: OpcuaSpaceOptions): OpcuaSpace {
   const space = server.engine.addressSpace;
   if (!space) throw new TypeError("Cannot build an address space: the server is not initialized");
-  const namespace = space.getOwnNamespace();
+  const namespace = space.registerNamespace(plantNamespace); // the server's own one, unless it was shifted
   const plant = namespace.addFolder("ObjectsFolder", { browseName: "Plant", nodeId: "s=Plant" });
   const count = options.machines.reduce((sum, machine) => sum + machine.tags.length, 0);
   const values = new Float64Array(count).fill(Number.NaN);

@@ -3,12 +3,12 @@
  * asks over OPC UA never loads node-opcua (some 0.6 s and 100 MB).
  */
 import { timingSafeEqual, createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
-import { MessageSecurityMode, nodesets, OPCUACertificateManager, OPCUAServer, SecurityPolicy, setDebugLogger, setErrorLogger, setWarningLogger, type StatusCode, StatusCodes } from "node-opcua";
+import { MessageSecurityMode, nodesets, OPCUACertificateManager, OPCUAServer, SecurityPolicy, ServerEngine, setDebugLogger, setErrorLogger, setWarningLogger, type StatusCode, StatusCodes } from "node-opcua";
 import type { FromServer, OpcuaSettings, OpcuaWorkerData, ServedTag, ToServer } from "./opcua-messages.ts";
-import { createOpcuaSpace, type OpcuaSpace } from "./opcua-space.ts";
+import { createOpcuaSpace, type OpcuaSpace, plantNamespace } from "./opcua-space.ts";
 import type { TagValue } from "./plant.ts";
 import type { PlantErrorCode } from "./plant-error.ts";
 
@@ -31,7 +31,7 @@ const refusals: Readonly<Record<PlantErrorCode, StatusCode>> = {
   FORBIDDEN: StatusCodes.BadUserAccessDenied,
 };
 
-const { settings, machines, snapshot } = workerData as OpcuaWorkerData;
+const { settings, machines, snapshot, shiftedNamespace, otherCertificate } = workerData as OpcuaWorkerData;
 const writes = new Map<number, (status: StatusCode) => void>();
 let lastWrite = 0;
 let space: OpcuaSpace | undefined;
@@ -53,6 +53,8 @@ parentPort!.on("message", (message: ToServer) => {
 
 try {
   server = await createServer(settings);
+  // With another namespace in the server's own place the plant's comes behind it, as after a restart with other namespaces loaded.
+  if (shiftedNamespace) Object.defineProperty(ServerEngine.prototype, "serverNamespaceUrn", { value: `${plantNamespace}:server` });
   await server.initialize();
   space = createOpcuaSpace(server, { machines, snapshot, sampling: settings.sampling, write });
   await server.start();
@@ -88,6 +90,8 @@ async function createServer(settings: OpcuaSettings): Promise<OPCUAServer> {
   await applications.initialize();
   await people.initialize();
   for (const file of settings.trustedClients) await applications.trustCertificate(certificateIn(file));
+  const otherFile = join(settings.pki, "server", "own", "certs", "other.pem");
+  if (otherCertificate) rmSync(otherFile, { force: true }); // each time a new one
   const policies = settings.securityPolicies.map((name) => SecurityPolicy[name]);
   const open = settings.securityPolicies.includes("None") ? [MessageSecurityMode.None] : [];
   const secured = settings.securityPolicies.some((name) => name !== "None") ? [MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt] : [];
@@ -97,9 +101,10 @@ async function createServer(settings: OpcuaSettings): Promise<OPCUAServer> {
     port: settings.innerPort ?? 0,
     hostname: settings.hostname,
     nodeset_filename: [nodesets.standard],
-    serverInfo: { applicationUri: "urn:busbar:opcua-sim", productUri: "urn:busbar", applicationName: { text: "Busbar simulated plant" } },
+    serverInfo: { applicationUri: plantNamespace, productUri: "urn:busbar", applicationName: { text: "Busbar simulated plant" } },
     buildInfo: { productName: "Busbar simulated plant", manufacturerName: "Busbar" },
     serverCertificateManager: applications,
+    ...(otherCertificate ? { certificateFile: otherFile } : {}),
     userCertificateManager: people,
     securityPolicies: policies,
     securityModes: [...open, ...secured],
