@@ -6,6 +6,7 @@ import { assetStep } from "./asset-step.ts";
 import { batchStep } from "./batch-step.ts";
 import { deadbandStep } from "./deadband-step.ts";
 import { debounceStep } from "./debounce-step.ts";
+import { forecastStep } from "./forecast-step.ts";
 import { mapStep } from "./map-step.ts";
 import { tagsStep } from "./tags-step.ts";
 import { whereStep } from "./where-step.ts";
@@ -18,6 +19,7 @@ export const edgeSteps: Readonly<Record<string, StepDefinition>> = {
   batch: batchStep,
   deadband: deadbandStep,
   debounce: debounceStep,
+  forecast: forecastStep,
   map: mapStep,
   tags: tagsStep,
   where: whereStep,
