@@ -3,4 +3,4 @@
  *
  * @module
  */
-export {};
+export { opcua, opcua as default } from "./plugin.ts";
