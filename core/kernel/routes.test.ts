@@ -46,7 +46,36 @@ const say = ({ kernel }: KernelUnderTest, payload: number, msgid: string) => ker
 const sums = async (journal: Journal): Promise<unknown[]> => (await readAll(journal, { after: 0, pattern: "event/sum" })).map(({ message }) => message.payload);
 const states = async (journal: Journal): Promise<number> => (await journal.retained()).filter(({ message }) => message.type === "route-state").length;
 
+/** Keeps what it is told, and has it written before it says "done". */
+const ledger = defineStep({
+  description: "keeps",
+  config: v.strictObject({}),
+  create(_config, { bus, keep, save }) {
+    let kept: unknown = null;
+    kept = keep(() => kept)?.state ?? null;
+    bus.subscribe("command/ledger", async ({ payload }) => {
+      kept = payload;
+      save();
+      await bus.deliver({ type: "ack", to: "teller", payload: kept, qos: 1 });
+    });
+    return () => {};
+  },
+}) as StepDefinition;
+
 describe("Routes", () => {
+  it("write the state of a step that asks for it before what it delivers afterwards", async () => {
+    const journal = createMemoryJournal();
+    const first = await start(journal, [routeOf({}, { steps: [{ name: "ledger", definition: ledger, config: {} }] })]);
+    await first.kernel.bus.deliver({ type: "command", to: "ledger", payload: 42, qos: 1 });
+    await first.clock.advance(0);
+    const stored = await readAll(journal, { after: 0, pattern: "#" });
+    const [state] = (await journal.retained()).filter(({ message }) => message.type === "route-state");
+    const answer = stored.find(({ message }) => message.topic === "ack/teller");
+    assert.equal((state!.message.payload as { steps: Record<string, { state: unknown }> }).steps["0/ledger"]!.state, 42);
+    assert.ok(state!.offset < answer!.offset, `the state is at ${state!.offset}, the answer at ${answer!.offset}`);
+    await first.kernel.stop();
+  });
+
   it("keep what steps remember over a stop", async () => {
     const journal = createMemoryJournal();
     const first = await start(journal, [routeOf()]);

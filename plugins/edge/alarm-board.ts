@@ -137,7 +137,7 @@ export class AlarmBoard {
   #pass(alarm: Alarm): void {
     const { machine } = alarm;
     const now = this.#options.context.clock.now();
-    if (machine.state.shelved && machine.state.shelved.until <= now) machine.unshelve(now);
+    if (machine.state.shelved && machine.state.shelved.until <= now) machine.unshelve(machine.state.shelved.until);
     if (alarm.delayEnd !== undefined && alarm.delayEnd <= now) {
       machine.settle(machine.due ?? Number.NEGATIVE_INFINITY);
       alarm.delayEnd = undefined;

@@ -13,12 +13,12 @@ const config = v.strictObject({
     v.check((tags) => Object.keys(tags).length > 0 && Object.keys(tags).length <= 10_000, "must name 1 to 10000 tags"),
     v.description("The alarms of each tag, by its name, the same for every source: limits lowLow, low, high, highHigh, is, bad, and what goes with them."),
   ),
-  chattering: v.optional(
-    v.strictObject({
+  chattering: v.pipe(
+    v.optional(v.strictObject({
       count: v.pipe(v.optional(v.pipe(integer(0, 100), v.check((count) => count !== 1, "must be 0, or 2 to 100")), 3), v.description("Raised as often as this within `within`, an alarm chatters: it stays raised until it has been normal for `within`. 0 = never. Default 3, 2 to 100.")),
       within: v.pipe(v.optional(duration(1000, 86_400_000), 60_000), v.description("The time that is counted over. Default 1m, 1s to 1d.")),
-    }),
-    {},
+    }), {}),
+    v.description("When an alarm that comes and goes counts as chattering."),
   ),
   shelveLimit: v.pipe(v.optional(duration(1000, 30 * 86_400_000), 8 * 3_600_000), v.description("How long an alarm may be shelved at the most. Default 8h, 1s to 30d.")),
   list: v.pipe(v.optional(integer(0, 1000), 200), v.description("Alarms in the status at the most, the gravest first. Default 200, 0 to 1000.")),
@@ -45,6 +45,7 @@ export const alarmsStep = defineStep({
       limit: series,
       tags: new Map(Object.entries(tags).map(([tag, alarms]) => [tag, { rules: compileRules(alarms, chattering), suppress: alarms.suppress }])),
       tell(alarm, change, time) {
+        context.count(change);
         send(createAlarmEvent(alarm, { change, time, operator, context, board: address }));
         status.changed();
       },

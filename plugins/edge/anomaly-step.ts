@@ -10,11 +10,13 @@ import { SeriesStates, type Series } from "./series-states.ts";
 const day = 86_400_000;
 const positive = (what: string) => v.pipe(v.optional(v.pipe(v.number(), v.finite(), v.check((value) => value > 0, "must be more than 0"))), v.description(what));
 const width = (what: string) => v.pipe(v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)), 0), v.description(what));
+const described = <const S extends v.GenericSchema>(what: string, schema: S) => v.pipe(v.optional(schema), v.description(what));
 
 const config = v.pipe(
   v.strictObject({
     tags: v.pipe(v.optional(v.pipe(v.array(v.pipe(v.string(), v.minLength(1), v.maxLength(256))), v.minLength(1), v.maxLength(10_000))), v.description("The tags that are watched. Default: all.")),
-    zScore: v.optional(
+    zScore: described(
+      "Finds values that are far from the exponentially weighted mean of the series. Default: not looked for.",
       v.pipe(
         v.strictObject({
           threshold: v.pipe(v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100)), 4), v.description("Standard deviations from the mean at which a value is an anomaly. Default 4, 1 to 100.")),
@@ -27,7 +29,8 @@ const config = v.pipe(
         v.check(({ alpha, halfLife }) => alpha === undefined || halfLife === undefined, "must have alpha or halfLife, not both"),
       ),
     ),
-    rate: v.optional(
+    rate: described(
+      "Finds values that change too fast. Default: not looked for.",
       v.pipe(
         v.strictObject({
           rise: positive("How fast a value may rise, in its unit per second. Default: as fast as it likes."),
@@ -37,13 +40,15 @@ const config = v.pipe(
         v.check(({ rise, fall }) => rise !== undefined || fall !== undefined, "must have rise, fall or both"),
       ),
     ),
-    flat: v.optional(
+    flat: described(
+      "Finds values that do not change. Default: not looked for.",
       v.strictObject({
         for: v.pipe(duration(1, 365 * day), v.description("How long a value may stay the same, by the time of the source. 1ms to 365d.")),
         within: width("Values within a band of this width are the same, in the tag's unit. Default 0: exactly the same."),
       }),
     ),
-    missing: v.optional(
+    missing: described(
+      "Finds readings that do not come. Default: not looked for.",
       v.strictObject({
         for: v.pipe(duration(10, 365 * day), v.description("How long nothing may come, by the gateway's clock. 10ms to 365d.")),
         expect: v.pipe(

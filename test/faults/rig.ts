@@ -27,6 +27,8 @@ export interface RigOptions {
   /** Plugins besides storage, identity and the three listeners, or in their place. */
   readonly plugins?: Sections;
   readonly gateway?: object;
+  /** The section `routes`. */
+  readonly routes?: readonly object[];
 }
 
 const auth = { keyFile: "signing.key", roles: { all: { publish: ["#"], subscribe: ["#"] } } };
@@ -35,7 +37,7 @@ const auth = { keyFile: "signing.key", roles: { all: { publish: ["#"], subscribe
 const dedupeWindow = 5000;
 
 /** Makes one: a gateway with storage, identity, and listeners for TCP, WebSocket and HTTP on free ports. */
-export async function createRig({ runtime, plugins = {}, gateway = {} }: RigOptions): Promise<Rig> {
+export async function createRig({ runtime, plugins = {}, gateway = {}, routes = [] }: RigOptions): Promise<Rig> {
   const folder = await mkdtemp(join(tmpdir(), "busbar-faults-"));
   const sections: Sections = { "storage-sqlite": { file: "data/busbar.db" }, "auth-jwt": auth, http: { port: 0 }, websocket: {}, "tcp-protobuf": { port: 0 }, ...plugins };
   const settings = { log: { level: "error" }, dedupeWindow, ...gateway };
@@ -46,7 +48,7 @@ export async function createRig({ runtime, plugins = {}, gateway = {} }: RigOpti
     file: join(folder, "data", "busbar.db"),
     tokenFor: (id) => issueToken(checked, { id, roles: ["all"], ttl: 86_400, user: false }, { path: (file) => join(folder, file) }),
     start({ prefix, heard, plugins = {} } = {}) {
-      writeFileSync(join(folder, "busbar.json"), JSON.stringify({ plugins: { ...sections, ...plugins }, gateway: settings }, undefined, 2));
+      writeFileSync(join(folder, "busbar.json"), JSON.stringify({ plugins: { ...sections, ...plugins }, gateway: settings, routes }, undefined, 2));
       const gateway = startGatewayProcess({ folder, runtime, ...(prefix && { prefix }), ...(heard && { heard }) });
       running.add(gateway);
       void gateway.ended.finally(() => running.delete(gateway)).catch(() => {});
