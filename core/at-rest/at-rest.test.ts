@@ -50,6 +50,8 @@ test("SensitiveFields.placesIn() takes the outermost place of each field, and lo
   assert.deepEqual(fields.placesIn("dead-letter/r", "dead-letter", { message: { type: "event", from: "x", to: "server", payload: 5 } }), [["message", "payload"]]);
   assert.deepEqual(fields.placesIn("will/1", "will", { id: "d", will: { type: "command", from: "d", to: "server", payload: 5 } }), []);
   assert.deepEqual(fields.placesIn("will/1", "will", { id: "d", will: { type: "status", from: "d", to: "server", payload: { a: 5 } } }), [["will", "payload", "a"]]);
+  assert.deepEqual([fields.placesIn("route-state/gateway/r", "route-state", { offset: 1, steps: {} }), fields.concerns("route-state/gateway/r", "route-state")], [[[]], true], "it may come from anywhere");
+  assert.deepEqual(new SensitiveFields([]).placesIn("route-state/gateway/r", "route-state", {}), []);
 });
 
 test("AtRestKeys.open() opens what seal() made with any of the keys, and nothing that was changed, moved or cut", () => {

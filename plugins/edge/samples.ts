@@ -141,8 +141,16 @@ function toReading({ tag, value, unit, quality, code, time }: Sample, timestamp:
   return { tag, value, ...(unit === undefined ? {} : { unit }), quality, ...(code === undefined ? {} : { code }), ...(time === timestamp ? {} : { timestamp: time }) };
 }
 
-/** The same, with whatever else the reading had. */
-function rewrite(item: object, sample: Sample, timestamp: number): Record<string, unknown> {
-  const { unit: _unit, code: _code, timestamp: _timestamp, ...rest } = item as Record<string, unknown>;
-  return { ...rest, ...toReading(sample, timestamp) };
+/** The same, with whatever else the reading had. Fields are set one by one, which costs a fraction of taking an object apart. */
+function rewrite(item: object, { tag, value, unit, quality, code, time }: Sample, timestamp: number): Record<string, unknown> {
+  const reading: Record<string, unknown> = { ...item, tag, value, quality };
+  setOrDrop(reading, "unit", unit);
+  setOrDrop(reading, "code", code);
+  setOrDrop(reading, "timestamp", time === timestamp ? undefined : time);
+  return reading;
+}
+
+function setOrDrop(reading: Record<string, unknown>, key: string, value: unknown): void {
+  if (value !== undefined) reading[key] = value;
+  else if (reading[key] !== undefined) delete reading[key];
 }

@@ -41,6 +41,8 @@ export class SeriesStates<S> {
   readonly #topics = new Map<string, Map<string, Series<S>>>();
   #size = 0;
   #uses = 0;
+  /** The latest time that is believed. */
+  #bound = Number.NEGATIVE_INFINITY;
 
   constructor(context: StepContext, options: SeriesStatesOptions<S>) {
     this.#context = context;
@@ -75,7 +77,8 @@ export class SeriesStates<S> {
    */
   admit(series: Series<S>, time: number): boolean {
     if (time < series.newest) return false;
-    if (time > series.newest) series.newest = Math.min(time, Math.max(series.newest, this.#context.clock.now() + aheadLimit));
+    if (time > this.#bound) this.#bound = this.#context.clock.now() + aheadLimit; // read only then: it costs as much as all else here
+    if (time > series.newest) series.newest = Math.min(time, Math.max(series.newest, this.#bound));
     return true;
   }
 
