@@ -63,6 +63,7 @@ export function addPress(space: AddressSpace, namespace: Namespace): Press {
     browseName: "temperature-alarm", nodeId: "s=press-1.temperature-alarm", componentOf: object, conditionSource: object, conditionName: "temperature", inputNode: temperature, lowLimit: 10, highLimit: 80, highHighLimit: 90,
     optionals: ["ConfirmedState", "Confirm", "ShelvingState"],
   });
+  alarm.shelvingState!.setState("Unshelved");
   addMethods(namespace, object);
   return {
     object,
