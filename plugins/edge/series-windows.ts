@@ -1,0 +1,79 @@
+import * as v from "valibot";
+import { CountWindows, type CountWindowsOptions } from "./count-windows.ts";
+import { ReorderBuffer, type ReorderOptions } from "./reorder-buffer.ts";
+import { type ClosedWindow, TimeWindows, type TimeWindowsOptions, type WindowSample } from "./time-windows.ts";
+
+/** How the samples of a series become windows. */
+export interface SeriesWindowsOptions extends ReorderOptions {
+  readonly windows: TimeWindowsOptions | CountWindowsOptions;
+  /** ms by the gateway's clock; a series from which nothing has come for that long goes on by the clock. */
+  readonly idle: number;
+}
+
+const kept = v.strictObject({
+  order: v.strictObject({
+    newest: v.nullable(v.number()),
+    released: v.nullable(v.number()),
+    waiting: v.array(v.object({ time: v.number(), value: v.optional(v.number()), quality: v.picklist(["good", "uncertain", "bad"]) })),
+  }),
+  windows: v.unknown(),
+  arrived: v.number(),
+});
+
+/**
+ * The windows of one series, whose samples may come in any order within `lateness`: whatever the order, the results are those of the samples sorted by time. When nothing comes for `idle` the time of the
+ * series is taken to go on as the gateway's does, so that a window closes without a sample behind it.
+ */
+export class SeriesWindows {
+  readonly #options: SeriesWindowsOptions;
+  readonly #order: ReorderBuffer<WindowSample>;
+  readonly #windows: TimeWindows | CountWindows;
+  /** When the last sample came, by the gateway's clock. */
+  #arrived = 0;
+  #late = false;
+  #close: (window: ClosedWindow) => void = () => {};
+  readonly #take = (sample: WindowSample): void => {
+    if (!this.#windows.add(sample, this.#close)) this.#late = true;
+  };
+
+  constructor(options: SeriesWindowsOptions) {
+    this.#options = options;
+    this.#order = new ReorderBuffer(options);
+    this.#windows = "count" in options.windows ? new CountWindows(options.windows) : new TimeWindows(options.windows);
+  }
+
+  /**
+   * Takes a sample in, at `now` by the gateway's clock, and gives `close` the windows that are complete, in order. False when it was too late: newer ones were counted already, or all its windows are closed. It
+   * changes nothing then.
+   */
+  add(sample: WindowSample, now: number, close: (window: ClosedWindow) => void): boolean {
+    this.#arrived = now;
+    this.#late = false;
+    this.#close = close;
+    return this.#order.add(sample, this.#take) && !this.#late;
+  }
+
+  /** Gives `close` the windows that are complete now that it is `now` by the gateway's clock. To be called now and then. */
+  elapse(now: number, close: (window: ClosedWindow) => void): void {
+    const silence = now - this.#arrived;
+    if (silence < this.#options.idle || (this.#order.waiting.length === 0 && !this.#windows.open)) return;
+    const until = this.#order.newest + silence - this.#options.lateness;
+    this.#close = close;
+    this.#order.release(until, this.#take);
+    this.#windows.closeUntil(until, close);
+  }
+
+  /** What it knows, as plain JSON. */
+  snapshot(): unknown {
+    return { order: this.#order.snapshot(), windows: this.#windows.snapshot(), arrived: this.#arrived };
+  }
+
+  /** Goes on from a snapshot. False when it is none; then nothing has changed. */
+  restore(snapshot: unknown): boolean {
+    const { success, output } = v.safeParse(kept, snapshot);
+    if (!success || !this.#windows.restore(output.windows)) return false;
+    this.#order.restore({ ...output.order, waiting: output.order.waiting.map(({ time, value, quality }) => ({ time, value, quality })) });
+    this.#arrived = output.arrived;
+    return true;
+  }
+}
