@@ -43,9 +43,14 @@ export function findUnit(text: string): Unit | undefined {
 /** The names of the quantities that `findUnit` gives, rates without a name of their own apart. */
 export const quantities: readonly string[] = [...new Set([...Object.keys(unitTable), ...Object.values(rateNames)])].sort();
 
-/** The units of a quantity, or all of them, as the table writes them: for suggestions. */
-export function unitSymbols(quantity?: string): readonly string[] {
-  return quantity === undefined ? Object.values(unitTable).flatMap((units) => Object.keys(units)) : Object.keys(unitTable[quantity] ?? {});
+/** The units of a quantity, as the table writes them. */
+export function unitSymbols(quantity: string): readonly string[] {
+  return Object.keys(unitTable[quantity] ?? {});
+}
+
+/** Every spelling of every unit of the table. */
+export function unitSpellings(): Iterable<string> {
+  return exact.keys();
 }
 
 function findRate(key: string): Unit | undefined {
