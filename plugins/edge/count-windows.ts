@@ -20,7 +20,7 @@ interface Part {
 
 const kept = v.strictObject({
   parts: v.array(v.tuple([v.number(), v.number(), v.unknown()])),
-  line: v.nullable(v.strictObject({ time: v.number(), value: v.number() })),
+  line: v.nullable(v.strictObject({ time: v.number(), value: v.number(), holds: v.boolean() })),
   counter: v.unknown(),
 });
 
@@ -33,7 +33,7 @@ export class CountWindows {
   readonly #size: number;
   readonly #counter: CounterTrack | undefined;
   #parts: Part[] = [];
-  #line: { readonly time: number; readonly value: number } | undefined;
+  #line: { readonly time: number; readonly value: number; readonly holds: boolean } | undefined;
 
   /** @throws {RangeError} when `count` is no multiple of `every`. */
   constructor(options: CountWindowsOptions) {
@@ -90,11 +90,11 @@ export class CountWindows {
     return true;
   }
 
-  #draw({ time, value }: WindowSample, statistics: WindowStatistics): void {
+  #draw({ time, value, holds }: WindowSample, statistics: WindowStatistics): void {
     const line = this.#line;
-    this.#line = value === undefined ? undefined : { time, value };
+    this.#line = value === undefined ? undefined : { time, value, holds };
     if (!line || value === undefined || time - line.time > this.#options.gap) return;
     const elapsed = time - line.time;
-    statistics.addArea((this.#options.stepped ? line.value : (line.value + value) / 2) * elapsed, elapsed);
+    statistics.addArea((line.holds ? line.value : (line.value + value) / 2) * elapsed, elapsed);
   }
 }

@@ -15,12 +15,12 @@ export interface Series<S> {
 
 /** How states are made, said and read. */
 export interface SeriesStatesOptions<S> {
-  /** The state of a series that is new. */
-  readonly create: () => S;
+  /** The state of a series of that tag that is new. */
+  readonly create: (tag: string) => S;
   /** A state as plain JSON. */
   readonly save: (state: S) => unknown;
   /** The state that `save` gave; undefined where it is not one: the series then begins anew. */
-  readonly load: (saved: unknown) => S | undefined;
+  readonly load: (saved: unknown, tag: string) => S | undefined;
   /** Series at the most; beyond it up to a tenth, those that were quiet longest, is forgotten. */
   readonly limit: number;
   /** Whether a series is only to be forgotten when nothing else is left, such as one with an alarm that stands. Default: none. */
@@ -59,7 +59,7 @@ export class SeriesStates<S> {
     if (tags === undefined) this.#topics.set(topic, (tags = new Map()));
     let series = tags.get(tag);
     if (series === undefined) {
-      tags.set(tag, (series = { topic, tag, newest: Number.NEGATIVE_INFINITY, state: this.#options.create(), used: 0 }));
+      tags.set(tag, (series = { topic, tag, newest: Number.NEGATIVE_INFINITY, state: this.#options.create(tag), used: 0 }));
       if (++this.#size > this.#options.limit) this.#evict(series);
     }
     series.used = ++this.#uses;
@@ -113,7 +113,7 @@ export class SeriesStates<S> {
     const parsed = v.safeParse(savedSchema, saved);
     if (!parsed.success) return this.#context.log.warn("what the step had kept cannot be read: it begins anew");
     for (const [topic, tag, newest, text] of parsed.output.slice(-this.#options.limit)) {
-      const state = this.#options.load(text);
+      const state = this.#options.load(text, tag);
       if (state === undefined) continue;
       const series = this.of(topic, tag);
       series.newest = newest ?? Number.NEGATIVE_INFINITY;

@@ -8,13 +8,15 @@ export interface SeriesWindowsOptions extends ReorderOptions {
   readonly windows: TimeWindowsOptions | CountWindowsOptions;
   /** ms by the gateway's clock; a series from which nothing has come for that long goes on by the clock. */
   readonly idle: number;
+  /** Called for each sample that came too late: newer ones were counted already, or all its windows are closed. It changes nothing. */
+  readonly late: () => void;
 }
 
 const kept = v.strictObject({
   order: v.strictObject({
     newest: v.nullable(v.number()),
     released: v.nullable(v.number()),
-    waiting: v.array(v.object({ time: v.number(), value: v.optional(v.number()), quality: v.picklist(["good", "uncertain", "bad"]) })),
+    waiting: v.array(v.object({ time: v.number(), value: v.optional(v.number()), quality: v.picklist(["good", "uncertain", "bad"]), holds: v.boolean() })),
   }),
   windows: v.unknown(),
   arrived: v.number(),
@@ -30,10 +32,11 @@ export class SeriesWindows {
   readonly #windows: TimeWindows | CountWindows;
   /** When the last sample came, by the gateway's clock. */
   #arrived = 0;
-  #late = false;
+  /** When it began, or went on from a snapshot: a source is given time to come back after a restart. */
+  #begun = 0;
   #close: (window: ClosedWindow) => void = () => {};
   readonly #take = (sample: WindowSample): void => {
-    if (!this.#windows.add(sample, this.#close)) this.#late = true;
+    if (!this.#windows.add(sample, this.#close)) this.#options.late();
   };
 
   constructor(options: SeriesWindowsOptions) {
@@ -42,25 +45,28 @@ export class SeriesWindows {
     this.#windows = "count" in options.windows ? new CountWindows(options.windows) : new TimeWindows(options.windows);
   }
 
-  /**
-   * Takes a sample in, at `now` by the gateway's clock, and gives `close` the windows that are complete, in order. False when it was too late: newer ones were counted already, or all its windows are closed. It
-   * changes nothing then.
-   */
-  add(sample: WindowSample, now: number, close: (window: ClosedWindow) => void): boolean {
+  /** Takes a sample in, at `now` by the gateway's clock, and gives `close` the windows that are complete, in order. */
+  add(sample: WindowSample, now: number, close: (window: ClosedWindow) => void): void {
     this.#arrived = now;
-    this.#late = false;
     this.#close = close;
-    return this.#order.add(sample, this.#take) && !this.#late;
+    if (!this.#order.add(sample, this.#take)) this.#options.late();
   }
 
   /** Gives `close` the windows that are complete now that it is `now` by the gateway's clock. To be called now and then. */
   elapse(now: number, close: (window: ClosedWindow) => void): void {
     const silence = now - this.#arrived;
-    if (silence < this.#options.idle || (this.#order.waiting.length === 0 && !this.#windows.open)) return;
+    if (now - Math.max(this.#arrived, this.#begun) < this.#options.idle || (this.#order.waiting.length === 0 && !this.#windows.open)) return;
     const until = this.#order.newest + silence - this.#options.lateness;
     this.#close = close;
     this.#order.release(until, this.#take);
     this.#windows.closeUntil(until, close);
+  }
+
+  /** Gives `close` all windows of time that are open, as nothing more will come. */
+  finish(close: (window: ClosedWindow) => void): void {
+    this.#close = close;
+    this.#order.release(Number.POSITIVE_INFINITY, this.#take);
+    this.#windows.closeUntil(Number.POSITIVE_INFINITY, close);
   }
 
   /** What it knows, as plain JSON. */
@@ -68,12 +74,13 @@ export class SeriesWindows {
     return { order: this.#order.snapshot(), windows: this.#windows.snapshot(), arrived: this.#arrived };
   }
 
-  /** Goes on from a snapshot. False when it is none; then nothing has changed. */
-  restore(snapshot: unknown): boolean {
+  /** Goes on from a snapshot, at `now` by the gateway's clock. False when it is none; then nothing has changed. */
+  restore(snapshot: unknown, now: number): boolean {
     const { success, output } = v.safeParse(kept, snapshot);
     if (!success || !this.#windows.restore(output.windows)) return false;
-    this.#order.restore({ ...output.order, waiting: output.order.waiting.map(({ time, value, quality }) => ({ time, value, quality })) });
+    this.#order.restore({ ...output.order, waiting: output.order.waiting.map(({ time, value, quality, holds }) => ({ time, value, quality, holds })) });
     this.#arrived = output.arrived;
+    this.#begun = now;
     return true;
   }
 }

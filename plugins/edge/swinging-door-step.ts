@@ -1,7 +1,7 @@
 import { defineStep, duration, type Step, type StepMessage } from "@busbar/core";
 import * as v from "valibot";
 import { tagChoice, tagGlob, tagsField, tagTest } from "./glob.ts";
-import { type MessageSource, parseSource, sourceOf } from "./message-source.ts";
+import { baseOf, loadBase, type MessageBase } from "./message-base.ts";
 import { sampleStep, seriesFields } from "./sample-step.ts";
 import { type Sample, withSamples } from "./samples.ts";
 import { type Series, SeriesStates } from "./series-states.ts";
@@ -41,10 +41,10 @@ interface DoorState {
   sent: number;
   /** When the last reading came, by the gateway's clock. */
   arrived: number;
-  source: MessageSource | undefined;
+  base: MessageBase | undefined;
 }
 
-const kept = v.object({ door: v.unknown(), last: v.optional(v.looseObject({ tag: v.string(), time: v.number() })), sent: v.number(), arrived: v.number(), source: v.unknown() });
+const kept = v.object({ door: v.unknown(), last: v.optional(v.looseObject({ tag: v.string(), time: v.number() })), sent: v.number(), arrived: v.number(), base: v.unknown() });
 
 /**
  * `swinging-door`: sends only the readings that are needed to draw the series anew within a stated error. A reading is held back until the next ones show that it is needed, and is then sent with its own
@@ -58,7 +58,7 @@ export const swingingDoorStep = defineStep({
     const bound = options.deviation ?? (percent === undefined || range === undefined ? undefined : (percent / 100) * (range[1] - range[0]));
     const choose = tagChoice<number | undefined>([...Object.entries(deviations), ["*", bound]]);
     const wanted = tagTest(tags);
-    const create = (tag: string): DoorState => ({ door: new SwingingDoor({ deviation: choose(tag) ?? 0, min, max }), last: undefined, sent: 0, arrived: 0, source: undefined });
+    const create = (tag: string): DoorState => ({ door: new SwingingDoor({ deviation: choose(tag) ?? 0, min, max }), last: undefined, sent: 0, arrived: 0, base: undefined });
     const states = new SeriesStates<DoorState>(context, {
       limit,
       create,
@@ -67,7 +67,7 @@ export const swingingDoorStep = defineStep({
         const { success, output } = v.safeParse(kept, saved);
         const state = create(tag);
         if (!success || !state.door.restore(output.door)) return undefined;
-        return { ...state, ...output, door: state.door, last: output.last as Sample | undefined, source: parseSource(output.source) };
+        return { ...state, ...output, door: state.door, last: output.last as Sample | undefined, base: loadBase(output.base) };
       },
       forget: ({ state }) => release(state),
     });
@@ -81,17 +81,17 @@ export const swingingDoorStep = defineStep({
       else freed.push(point);
     };
     /** A message of readings that were held back. It is not retained: newer readings of the topic may have gone before it. */
-    const heldMessage = (source: MessageSource, samples: readonly Sample[]): StepMessage => {
+    const heldMessage = (base: MessageBase, samples: readonly Sample[]): StepMessage => {
       const { time } = samples[0]!;
-      const msgid = context.msgid(source.topic, time, ...samples.map(({ tag }) => tag));
-      return withSamples({ ...source, retain: false, timestamp: time, msgid, payload: null }, samples);
+      const msgid = context.msgid(base.topic, time, ...samples.map(({ tag }) => tag));
+      return withSamples({ ...base, retain: false, timestamp: time, msgid, payload: null }, samples);
     };
-    const release = ({ door, source }: DoorState): void => door.flush((point) => source && context.emit(heldMessage(source, [point])));
+    const release = ({ door, base }: DoorState): void => door.flush((point) => base && context.emit(heldMessage(base, [point])));
     const each = (sample: Sample, { state }: Series<DoorState>, message: StepMessage): Sample | undefined => {
       const { last } = state;
       state.last = sample;
       state.arrived = context.clock.now();
-      state.source = sourceOf(message, state.source);
+      state.base = baseOf(message, state.base);
       current = sample;
       passes = false;
       const changed = last !== undefined && (last.quality !== sample.quality || last.code !== sample.code || last.unit !== sample.unit);
@@ -119,8 +119,8 @@ export const swingingDoorStep = defineStep({
       const own = passing.splice(0);
       const held = freed.splice(0);
       if (held.length > 0) {
-        const source = sourceOf(message, undefined);
-        for (const time of new Set(held.map((sample) => sample.time))) emit(heldMessage(source, held.filter((sample) => sample.time === time)));
+        const base = baseOf(message);
+        for (const time of new Set(held.map((sample) => sample.time))) emit(heldMessage(base, held.filter((sample) => sample.time === time)));
       }
       for (const one of own) emit(one);
     };

@@ -9,6 +9,8 @@ export interface WindowSample {
   readonly time: number;
   readonly value: number | undefined;
   readonly quality: Quality;
+  /** Whether the value holds until the next one, instead of leading to it in a straight line. */
+  readonly holds: boolean;
 }
 
 /** A window that has closed: from `start` on, up to but without `end`, ms since the Unix epoch. */
@@ -22,8 +24,6 @@ export interface ClosedWindow {
 export interface WindowsOptions {
   /** The longest time between two samples that the line through them bridges, ms. */
   readonly gap: number;
-  /** Whether a value holds until the next one, instead of leading to it in a straight line. */
-  readonly stepped: boolean;
   /** Where the values are those of a counter. */
   readonly counter: CounterTrackOptions | undefined;
   /** See `QuantileSketch`; 0 where no percentiles are wanted. */
@@ -47,12 +47,13 @@ interface Pane {
 interface LinePoint {
   readonly time: number;
   readonly value: number;
+  readonly holds: boolean;
   readonly origin: number;
 }
 
 const kept = v.strictObject({
   panes: v.array(v.tuple([v.number(), v.unknown()])),
-  line: v.nullable(v.strictObject({ time: v.number(), value: v.number(), origin: v.number() })),
+  line: v.nullable(v.strictObject({ time: v.number(), value: v.number(), holds: v.boolean(), origin: v.number() })),
   closed: v.nullable(v.number()),
   counter: v.unknown(),
 });
@@ -124,14 +125,14 @@ export class TimeWindows {
   }
 
   /** Draws the line on to a sample. One without a value ends it. */
-  #draw({ time, value }: WindowSample): void {
+  #draw({ time, value, holds }: WindowSample): void {
     if (value === undefined) {
       this.#line = undefined;
       return;
     }
     if (this.#line && time < this.#line.time) return; // held beyond it when a window closed
-    if (this.#line && time - this.#line.origin <= this.#options.gap) this.#fill(this.#line, time, this.#options.stepped ? this.#line.value : value);
-    this.#line = { time, value, origin: time };
+    if (this.#line && time - this.#line.origin <= this.#options.gap) this.#fill(this.#line, time, this.#line.holds ? this.#line.value : value);
+    this.#line = { time, value, holds, origin: time };
   }
 
   /** Gives each pane its piece of the line from a point to another. */
@@ -187,6 +188,7 @@ export class TimeWindows {
   }
 }
 
-function commonDivisor(one: number, other: number): number {
+/** The greatest number of which both are multiples. */
+export function commonDivisor(one: number, other: number): number {
   return other === 0 ? one : commonDivisor(other, one % other);
 }
