@@ -96,21 +96,102 @@ export interface SeriesPoint {
   readonly value: number;
 }
 
+/** How far a value can be trusted (WIRE §1). As a filter it is the worst that counts: "uncertain" lets what is good and what is uncertain count. */
+export type Quality = "good" | "uncertain" | "bad";
+
+/** The values of one tag within `[since, until)`, ms since the Unix epoch by source time. */
+export interface SeriesQuery {
+  readonly device: string;
+  readonly tag: string;
+  readonly since: number;
+  readonly until: number;
+  /** Which values count. Default "bad": all of them. */
+  readonly quality?: Quality | undefined;
+  /** Ends the query early; it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One reading as it was stored. */
+export interface StoredReading {
+  /** Milliseconds since the Unix epoch, at the source. */
+  readonly time: number;
+  /** When the gateway took it; absent for what was stored before the store kept that. */
+  readonly received?: number;
+  /** null = the source had none. Booleans are 0 and 1. */
+  readonly value: number | null;
+  readonly quality: Quality;
+  /** The status in the protocol's own words, where it had one. */
+  readonly code?: string;
+}
+
+/** Readings in order of time. */
+export interface ReadingPage {
+  readonly readings: readonly StoredReading[];
+  readonly unit?: string;
+  /** `since` of the next page; absent when this is the last one. */
+  readonly next?: number;
+}
+
+/**
+ * What can be asked of a bucket of values: `mean`, `min`, `max`, `sum`, `first`, `last`, `range` (max - min), `stddev` (of the population), `timeMean` and `integral` (value times
+ * seconds), for which a value holds until the next one, and `median` and `p0` to `p100` (percentiles, interpolated as NumPy and PostgreSQL's percentile_cont do).
+ */
+export type SeriesAggregate = "mean" | "min" | "max" | "sum" | "first" | "last" | "range" | "stddev" | "timeMean" | "integral" | "median" | `p${number}`;
+
+/** Aggregates of one tag over spans of time. */
+export interface AggregateQuery extends Omit<SeriesQuery, "since" | "until"> {
+  /** 2 to 10,001 ascending times: bucket i holds what lies in `[edges[i], edges[i + 1])`. */
+  readonly edges: readonly number[];
+  readonly aggregates: readonly SeriesAggregate[];
+  /** Now: a value holds no longer, for `timeMean` and `integral`. Default: until the last edge. */
+  readonly now?: number | undefined;
+}
+
+/** What is known of one bucket. */
+export interface SeriesBucket {
+  /** Milliseconds since the Unix epoch. */
+  readonly start: number;
+  /** Values that counted. */
+  readonly count: number;
+  /** Share of good ones among all readings of the bucket, 0 to 1; null where there are none. */
+  readonly good: number | null;
+  /** Each aggregate that was asked for; null where no value counted. */
+  readonly values: Readonly<Partial<Record<SeriesAggregate, number | null>>>;
+}
+
 /** One device as the store knows it. */
 export interface DeviceRecord {
   readonly id: string;
   /** Milliseconds since the Unix epoch: the last sign of life. */
   readonly lastSeen: number;
-  /** The last value of each tag. */
-  readonly values: Readonly<Record<string, { readonly value: number | string | boolean; readonly unit?: string; readonly quality: string; readonly timestamp: number }>>;
+  /** The last value of each tag, by source time. */
+  readonly values: Readonly<Record<string, LastValue>>;
+}
+
+/** The last value of a tag. */
+export interface LastValue {
+  /** null = the source had none. */
+  readonly value: number | string | boolean | null;
+  readonly unit?: string;
+  readonly quality: string;
+  /** The status in the protocol's own words, where it had one. */
+  readonly code?: string;
+  /** Milliseconds since the Unix epoch, at the source. */
+  readonly timestamp: number;
+  /** When the gateway took it. */
+  readonly received?: number;
 }
 
 /** What was stored, to be asked for (WIRE §4). */
 export interface Store {
   /** History: journal entries whose topic matches, oldest first. `since` and `until` are source times in ms, `limit` 1–10,000. @throws {RangeError} for a cursor that is none. */
   messages(query: { readonly topic?: string; readonly since?: number; readonly until?: number; readonly limit: number; readonly cursor?: string }): Promise<MessagePage>;
-  /** The numeric values of a tag in `[since, until)`, in order of time, thinned to at most `points` (LTTB keeps the shape). */
-  series(query: { readonly device: string; readonly tag: string; readonly since: number; readonly until: number; readonly points: number }): Promise<{ readonly points: readonly SeriesPoint[]; readonly unit?: string }>;
+  /** The numeric values of a tag, in order of time, thinned to at most `points` (LTTB keeps the shape). */
+  series(query: SeriesQuery & { readonly points: number }): Promise<{ readonly points: readonly SeriesPoint[]; readonly unit?: string }>;
+  /** Aggregates of the numeric values of a tag, one for each bucket. @throws {BusbarError} TOO_LARGE when a percentile is asked of a bucket with too many values. */
+  aggregate(query: AggregateQuery): Promise<{ readonly buckets: readonly SeriesBucket[]; readonly unit?: string }>;
+  /** The readings of a tag as they were stored, a page of at most `limit` (1–10,000) at a time. */
+  readings(query: SeriesQuery & { readonly limit: number }): Promise<ReadingPage>;
   /** Every device that ever reported, in order of id, from after `after`, at most `limit`. */
   devices(query: { readonly after?: string; readonly limit: number }): Promise<readonly DeviceRecord[]>;
   /** One device, or undefined. */

@@ -41,7 +41,7 @@ export const patternAuthority: Authority = {
   onChange: () => () => {},
 };
 
-/** A store that looks things up in a journal. `readings` of the form `{values:[{tag,value,unit}]}` only. */
+/** A store that looks things up in a journal, payloads of the form `{values:[{tag,value,unit}]}` only; what is more of series is tested with a real one. */
 export function journalStore(journal: Journal): Store {
   const entries = async (): Promise<readonly Entry[]> => (await journal.read({ after: 0, limit: 10_000 })).entries;
   const records = async (): Promise<DeviceRecord[]> => {
@@ -67,6 +67,8 @@ export function journalStore(journal: Journal): Store {
       );
       return { points: found.slice(0, points), unit: "°C" };
     },
+    aggregate: () => Promise.reject(new BusbarError("UNAVAILABLE", "Cannot aggregate: this store only looks things up")),
+    readings: () => Promise.reject(new BusbarError("UNAVAILABLE", "Cannot read readings: this store only looks things up")),
     devices: async ({ after = "", limit }) => (await records()).filter(({ id }) => id > after).slice(0, limit),
     device: async (id) => (await records()).find((one) => one.id === id),
   };
@@ -79,9 +81,9 @@ function valuesOf(payload: unknown): readonly { readonly tag: string; readonly v
 
 /**
  * Makes the app inside a real kernel on a fake clock: nothing of it outlives the test. `config` as in a config file; `storeless`: without a storage
- * plugin. What it is told of sessions and readiness is up to the test.
+ * plugin; `store`: in the place of the one above. What it is told of sessions and readiness is up to the test.
  */
-export async function createFixture(options: { readonly config?: object; readonly storeless?: boolean; readonly auditLog?: AuditLog; readonly authority?: Authority } = {}): Promise<Fixture> {
+export async function createFixture(options: { readonly config?: object; readonly storeless?: boolean; readonly store?: Store; readonly auditLog?: AuditLog; readonly authority?: Authority } = {}): Promise<Fixture> {
   const { authority = patternAuthority } = options;
   const clock = fakeClock();
   const journal = createMemoryJournal();
@@ -110,7 +112,7 @@ export async function createFixture(options: { readonly config?: object; readonl
     setup({ needs, bus, log, metrics, announce }) {
       announce({ what: "Console", url: "http://127.0.0.1:8080/#code=secret" });
       const gateway = { ...needs.gateway, notReady: () => fixture.missing, plugins: () => needs.gateway.plugins(), flow: () => needs.gateway.flow(), metrics: () => needs.gateway.metrics() };
-      parts = { id: "subject", audit: needs.audit, auditLog: options.auditLog, authority, bus, store: options.storeless ? undefined : journalStore(journal), gateway, commands: needs.commands, cursors: needs.cursors, deadLetters: needs.deadLetters, signed: needs.signed, sessions, presence: createPresence({ bus, sessions, clock, window: config.presence }), clock, log, metrics, config };
+      parts = { id: "subject", audit: needs.audit, auditLog: options.auditLog, authority, bus, store: options.storeless ? undefined : (options.store ?? journalStore(journal)), gateway, commands: needs.commands, cursors: needs.cursors, deadLetters: needs.deadLetters, signed: needs.signed, sessions, presence: createPresence({ bus, sessions, clock, window: config.presence }), clock, log, metrics, config };
       return { journal };
     },
   });

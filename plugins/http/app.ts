@@ -20,6 +20,7 @@ import { readerOperations } from "./readers.ts";
 import { reloadOperations } from "./reload.ts";
 import { revocationOperations } from "./revocations.ts";
 import { addSecurityHeaders } from "./security-headers.ts";
+import { seriesOperations } from "./series.ts";
 import type { SiteGuard } from "./site-guard.ts";
 import { check, queryParser, readJson } from "./validate.ts";
 
@@ -50,7 +51,7 @@ export function createApp(parts: ApiParts, options: AppOptions): Hono<AppEnv> {
   app.onError((error, context) => answerError(parts, error, context));
   app.notFound(() => new Problem(404, { code: "NOT_FOUND" }).response());
 
-  const operations = [...messageOperations(parts), ...auditOperations(parts), ...deviceOperations(parts), ...commandOperations(parts), ...deadLetterOperations(parts), ...readerOperations(parts), ...reloadOperations(parts), ...revocationOperations(parts), ...enrolmentOperations(parts), ...gatewayOperations(parts), ...(options.code ? consoleOperations(parts, options.code) : [])];
+  const operations = [...messageOperations(parts), ...auditOperations(parts), ...deviceOperations(parts), ...seriesOperations(parts), ...commandOperations(parts), ...deadLetterOperations(parts), ...readerOperations(parts), ...reloadOperations(parts), ...revocationOperations(parts), ...enrolmentOperations(parts), ...gatewayOperations(parts), ...(options.code ? consoleOperations(parts, options.code) : [])];
   for (const operation of operations) addOperation(app, operation, { parts, limit });
   let document: string | undefined; // made when it is first asked for: conversion takes some milliseconds
   app.get("/openapi.json", (context) => context.body((document ??= JSON.stringify(openApiDocument(operations, options.version))), 200, { "content-type": "application/json" }));

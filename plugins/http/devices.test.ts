@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createFixture, problemIn, type Fixture } from "./app-fixture.ts";
+import { createFixture, type Fixture } from "./app-fixture.ts";
 
 async function report(fixture: Fixture, id: string, value = 1): Promise<void> {
   await fixture.parts.bus.deliver({ type: "status", from: id, payload: { values: [{ tag: "temperature", value, unit: "°C" }] } });
@@ -71,22 +71,8 @@ test("GET /api/devices/{id} takes a slash as %2F and refuses what is unknown, no
   assert.equal(await of("nobody", "app:status/home-70/#"), 403, "the same for what does not exist");
 });
 
-test("GET /api/series gives the points of a tag, by default of the last hour", async () => {
-  const fixture = await createFixture();
-  await report(fixture, "pump", 1);
-  await fixture.clock.advance(3_600_000);
-  await report(fixture, "pump", 2);
-  const now = fixture.clock.now();
-  const points = async (query: string): Promise<any> => (await fixture.call(`/api/series?device=pump&tag=temperature${query}`, { token: "app:status/pump" })).json();
-  assert.deepEqual(await points(""), { device: "pump", tag: "temperature", unit: "°C", points: [{ time: now, value: 2 }] });
-  assert.equal((await points("&since=0")).points.length, 2);
-  for (const query of ["&points=2", "&points=10001", "&since=5&until=4", "&device="]) assert.equal((await fixture.call(`/api/series?${query}&tag=t${query.includes("device") ? "" : "&device=pump"}`, { token: "app:#" })).status, 400, query);
-  assert.equal((await fixture.call("/api/series?device=pump&tag=t", { token: "app:status/lamp" })).status, 403);
-});
-
 test("GET /api/devices without a storage plugin shows who is connected", async () => {
   const fixture = await createFixture({ storeless: true });
   connect(fixture, "pump");
   assert.deepEqual(await (await fixture.call("/api/devices", { token: "app:#" })).json(), { devices: [{ id: "pump", online: true, lastSeen: 2, values: {} }] });
-  assert.equal((await problemIn(await fixture.call("/api/series?device=pump&tag=t", { token: "app:#" })))["status"], 503);
 });

@@ -1,16 +1,13 @@
 import { idText, integer, type DeviceRecord, type Principal } from "@busbar/core";
 import * as v from "valibot";
-import { needStore } from "./messages.ts";
 import { defineOperation, type AnyOperation, type ApiParts } from "./operation.ts";
 import { Problem } from "./problem.ts";
 import { checkMaySee, maySee } from "./rights.ts";
-import { device as deviceShape, devicePage, series, time } from "./shapes.ts";
+import { device as deviceShape, devicePage } from "./shapes.ts";
 
 type Device = v.InferInput<typeof deviceShape>;
 
-const hour = 3_600_000;
-
-/** Devices and what they reported: `/api/devices`, `/api/series`. */
+/** Devices and what they reported last: `/api/devices`. */
 export function deviceOperations(parts: ApiParts): AnyOperation[] {
   return [
     defineOperation({
@@ -40,31 +37,6 @@ export function deviceOperations(parts: ApiParts): AnyOperation[] {
         const record = (await parts.store?.device(params.id)) ?? connectedRecord(parts, params.id);
         if (record === undefined) throw new Problem(404, { code: "NOT_FOUND", detail: `Cannot find the device ${JSON.stringify(params.id)}: it never reported and is not connected` });
         return context.json(withPresence(parts, record));
-      },
-    }),
-    defineOperation({
-      method: "get",
-      path: "/api/series",
-      id: "getSeries",
-      summary: "The values of one tag over time",
-      description: "Thinned to at most `points`, keeping the shape. Needs the right to subscribe to `status/<device>`.",
-      query: v.strictObject({
-        device: idText(),
-        tag: v.pipe(v.string(), v.minLength(1), v.maxLength(256)),
-        since: v.pipe(v.optional(time), v.description("First moment, ms since the Unix epoch; default an hour before `until`")),
-        until: v.pipe(v.optional(time), v.description("Moment after the last, ms since the Unix epoch; default now")),
-        points: v.pipe(v.optional(integer(3, 10_000), 500), v.description("At most so many points")),
-      }),
-      answers: { 200: { description: "The values", schema: series } },
-      problems: [403, 503],
-      async handle({ principal, query, context }) {
-        const { device, tag, points } = query;
-        checkMaySee(parts, principal, `status/${device}`);
-        const until = query.until ?? parts.clock.now() + 1;
-        const since = query.since ?? Math.max(0, until - hour);
-        if (since > until) throw new Problem(400, { code: "BAD_FRAME", detail: `query.since: ${since} lies after until, ${until}` });
-        const found = await needStore(parts).series({ device, tag, since, until, points });
-        return context.json({ device, tag, ...(found.unit === undefined ? {} : { unit: found.unit }), points: found.points });
       },
     }),
   ];

@@ -20,7 +20,7 @@ test("openApiDocument() has every endpoint of WIRE §4", async () => {
   assert.equal(openapi, "3.1.0");
   const have = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
   const wanted = [
-    "get /healthz", "get /readyz", "get /metrics", "post /api/messages", "post /api/readers/drop", "get /api/messages", "get /api/series", "get /api/devices", "get /api/devices/{id}",
+    "get /healthz", "get /readyz", "get /metrics", "post /api/messages", "post /api/readers/drop", "get /api/messages", "get /api/series", "get /api/series/export", "get /api/devices", "get /api/devices/{id}",
     "post /api/devices/{id}/commands", "get /api/commands/{msgid}", "get /api/audit", "get /api/plugins", "get /api/readers", "get /api/flows", "post /api/console/session",
     "get /api/dead-letters", "post /api/dead-letters/replay", "post /api/dead-letters/drop", "post /api/reload", "get /api/reload", "get /api/revocations", "post /api/revocations", "get /api/enrolments", "post /api/enrolments", "post /api/enrol", "post /api/enrol/renew",
   ];

@@ -52,7 +52,8 @@ function describe(operation: AnyOperation): Json {
 
 function responseOf(answer: Answer): Json {
   const { description, schema, contentType = "application/json" } = answer;
-  return { description, content: { [contentType]: { schema: schema ? schemaOf(schema) : { type: "string" } } } };
+  const media = { schema: schema ? schemaOf(schema) : { type: "string" } };
+  return { description, content: Object.fromEntries([contentType].flat().map((type) => [type, media])) };
 }
 
 function parametersOf(schema: ObjectSchema | undefined, place: "path" | "query"): Json[] {

@@ -45,8 +45,8 @@ export interface Answer {
   readonly description: string;
   /** Absent: no body, or one that is not JSON. */
   readonly schema?: AnySchema;
-  /** Default `application/json`. */
-  readonly contentType?: string;
+  /** One or several. Default `application/json`. */
+  readonly contentType?: string | readonly string[];
 }
 
 /** A request that has been authenticated and validated. */

@@ -79,15 +79,24 @@ export const problem = v.object({
 /** A page of history. */
 export const messagePage = v.object({ messages: v.array(envelope), next: v.pipe(v.optional(v.string()), v.description("The cursor of the next page; absent on the last one")) });
 
-/** A tag over time. */
-export const series = v.object({ device: v.string(), tag: v.string(), unit: v.optional(v.string()), points: v.array(v.object({ time, value: v.number() })) });
+const received = v.pipe(v.optional(time), v.description("When the gateway took it, ms since the Unix epoch"));
+const code = v.pipe(v.optional(v.string()), v.description("The status in the protocol's own words, where it had one"));
+
+const lastValue = v.object({
+  value: v.pipe(v.nullable(v.union([v.number(), v.string(), v.boolean()])), v.description("null: the source had none")),
+  unit: v.optional(v.string()),
+  quality: v.string(),
+  code,
+  timestamp: v.pipe(time, v.description("When it was sampled at the source, ms since the Unix epoch")),
+  received,
+});
 
 /** A device. */
 export const device = v.object({
   id: v.string(),
   online: v.boolean(),
   lastSeen: time,
-  values: v.record(v.string(), v.object({ value: v.union([v.number(), v.string(), v.boolean()]), unit: v.optional(v.string()), quality: v.string(), timestamp: time })),
+  values: v.record(v.string(), lastValue),
 });
 
 /** A page of devices. */

@@ -14,11 +14,16 @@ const journal = v.pipe(
   v.check((value) => value.maxSize >= value.size, "maxSize must not be smaller than size"),
 );
 
-const series = v.strictObject({
-  maxAge: v.pipe(v.optional(duration(1000), "30d"), v.description("Values with an older source time are removed, 1s-3650d")),
-  size: v.pipe(v.optional(byteSize(mebibyte, tebibyte), "4GiB"), v.description("Beyond this size the oldest values are removed, 1MiB-1TiB; an eighth above it readings are dropped")),
-  maxSeries: v.pipe(v.optional(integer(1, 10_000_000), 100_000), v.description("Pairs of device and tag, 1-10000000; readings of further ones are dropped")),
-});
+const series = v.pipe(
+  v.strictObject({
+    maxAge: v.pipe(v.optional(duration(1000), "30d"), v.description("Values with an older source time are removed, 1s-3650d; what they were in each 5 minutes is kept for longer")),
+    rollupAge: v.pipe(v.optional(duration(1000)), v.description("Rollups (count, sum, extremes and the like of each 5 minutes and hour) that are older are removed, maxAge-3650d; default 1825d, or maxAge if that is longer")),
+    size: v.pipe(v.optional(byteSize(mebibyte, tebibyte), "4GiB"), v.description("Beyond this size the oldest values are removed, 1MiB-1TiB; an eighth above it readings are dropped")),
+    maxSeries: v.pipe(v.optional(integer(1, 10_000_000), 100_000), v.description("Pairs of device and tag, 1-10000000; readings of further ones are dropped")),
+  }),
+  v.check(({ maxAge, rollupAge }) => rollupAge === undefined || rollupAge >= maxAge, "rollupAge must not be smaller than maxAge"),
+  v.transform(({ rollupAge, ...rest }) => ({ ...rest, rollupAge: rollupAge ?? Math.max(rest.maxAge, 1825 * day) })),
+);
 
 /** The config of the plugin: every field has a default. */
 export const config = v.strictObject({

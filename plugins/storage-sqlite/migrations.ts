@@ -56,7 +56,11 @@ export const journalMigrations: Migrations = {
   },
 };
 
-/** The series: points clustered by series and time, the last value of each tag with its series, and the devices. `kind` of a value: 0 number, 1 boolean, 2 text. */
+/**
+ * The series: points clustered by series and time, the last value of each tag with its series, and the devices. `kind` of a value: 0 number, 1 boolean, 2 text, 3 none.
+ * Of a point `lag` is the time of arrival less the source time, null for points from before it was kept; `status` names its quality and code (statuses.ts); a value of empty text is none.
+ * `rollup` holds what rollup-table.ts says of spans of time, good for those that end at `rolled` of their series or before and are not in `stale`; points before `trimmed` have been removed.
+ */
 export const seriesMigrations: Migrations = {
   "0001-series": {
     async up(db: Kysely<unknown>): Promise<void> {
@@ -82,6 +86,25 @@ export const seriesMigrations: Migrations = {
         .modifyEnd(sql`without rowid`)
         .execute();
       await db.schema.createTable("device").addColumn("id", "text", (column) => column.primaryKey().notNull()).addColumn("last_seen", "integer", (column) => column.notNull()).modifyEnd(sql`without rowid`).execute();
+    },
+  },
+  "0002-rollups": {
+    async up(db: Kysely<unknown>): Promise<void> {
+      // SQLite adds such columns without touching a row (sqlite.org/lang_altertable.html): a file of any size is ready at once
+      await db.schema.alterTable("point").addColumn("lag", "integer").execute();
+      await db.schema.alterTable("point").addColumn("status", "integer", (column) => column.notNull().defaultTo(0)).execute();
+      for (const [name, type] of [["code", "text"], ["received", "integer"]] as const) await db.schema.alterTable("series").addColumn(name, type).execute();
+      for (const name of ["rolled", "trimmed"]) await db.schema.alterTable("series").addColumn(name, "integer", (column) => column.notNull().defaultTo(0)).execute();
+      await db.schema.createTable("status").addColumn("id", "integer", (column) => column.primaryKey().notNull()).addColumn("quality", "integer", (column) => column.notNull()).addColumn("code", "text", (column) => column.notNull()).execute();
+      await sql`create table rollup (series integer not null, span integer not null, start integer not null, level integer not null, count integer not null, empty integer not null,
+        sum real, m2 real, min real, min_at integer, max real, max_at integer, first real, first_at integer, last real, last_at integer, area real, primary key (series, span, start, level)) without rowid`.execute(db);
+      await db.schema
+        .createTable("stale")
+        .addColumn("series", "integer", (column) => column.notNull())
+        .addColumn("start", "integer", (column) => column.notNull())
+        .addPrimaryKeyConstraint("stale_key", ["series", "start"])
+        .modifyEnd(sql`without rowid`)
+        .execute();
     },
   },
 };

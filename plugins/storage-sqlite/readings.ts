@@ -1,36 +1,41 @@
+import type { Quality } from "@busbar/core";
+
 /** One value of one tag, as a status message says it (WIRE §1, "Readings"). */
 export interface Reading {
   readonly tag: string;
-  readonly value: number | boolean | string;
+  /** null = the source has none; then the quality is not good. */
+  readonly value: number | boolean | string | null;
   readonly unit: string | undefined;
   readonly quality: Quality;
+  /** The status in the protocol's own words. */
+  readonly code: string | undefined;
+  /** When this value was sampled, ms since the Unix epoch; undefined = at the time of its message. */
+  readonly timestamp: number | undefined;
 }
-
-/** How far a value can be trusted (WIRE §1). */
-export type Quality = "good" | "uncertain" | "bad";
 
 /** Why a value of a payload is not stored. */
 export type ReadingProblem = "not-readings" | "sensitive" | "unsupported-value" | "too-long" | "too-many-values";
 
-/** Readings of one message at most, and the longest tag, unit and text in UTF-16 units. */
-export const readingLimits = { perMessage: 10_000, tag: 256, unit: 64, text: 4096 } as const;
+/** Readings of one message at most, the longest tag, unit, code and text in UTF-16 units, and the latest time a JavaScript Date knows (ECMA-262 §21.4.1.1). */
+export const readingLimits = { perMessage: 10_000, tag: 256, unit: 64, code: 128, text: 4096, timestamp: 8_640_000_000_000_000 } as const;
 
 /**
- * The readings of a payload (plain JSON) in either shape of WIRE §1: `{"values":[{tag, value, unit?, quality?}], "quality"?}` or a flat object of numbers,
- * booleans and strings. What is not a reading is reported once for each value; a quality that is none of the three is taken as uncertain.
+ * The readings of a payload (plain JSON) in either shape of WIRE §1: `{"values":[{tag, value, unit?, quality?, code?, timestamp?}], "quality"?}` or a flat object
+ * of numbers, booleans and strings. What is not a reading is reported once for each value; a quality that is none of the three is taken as uncertain, a timestamp that is no time in ms
+ * as absent: there were readings with such a field of their own before it had a meaning.
  */
 export function readReadings(payload: unknown, refuse: (problem: ReadingProblem) => void): Reading[] {
   const found: Reading[] = [];
-  const add = (tag: unknown, value: unknown, unit: unknown, quality: Quality): boolean => {
+  const add = (tag: unknown, value: unknown, quality: Quality, { unit, code, timestamp }: Readonly<Record<string, unknown>>): boolean => {
     if (found.length >= readingLimits.perMessage) {
       refuse("too-many-values");
       return false;
     }
     const kind = typeof value;
     if (isMark(value) || isMark(tag)) refuse("sensitive");
-    else if (typeof tag !== "string" || tag === "" || (kind !== "number" && kind !== "boolean" && kind !== "string") || (kind === "number" && !Number.isFinite(value))) refuse("unsupported-value");
+    else if (typeof tag !== "string" || tag === "" || (kind !== "number" && kind !== "boolean" && kind !== "string" && (value !== null || quality === "good")) || (kind === "number" && !Number.isFinite(value))) refuse("unsupported-value");
     else if (tag.length > readingLimits.tag || (typeof value === "string" && value.length > readingLimits.text)) refuse("too-long");
-    else found.push({ tag, value: value as number | boolean | string, unit: typeof unit === "string" && unit !== "" ? unit.slice(0, readingLimits.unit) : undefined, quality });
+    else found.push({ tag, value: value as Reading["value"], unit: toText(unit, readingLimits.unit), quality, code: toText(code, readingLimits.code), timestamp: toTime(timestamp) });
     return true;
   };
   if (isMark(payload)) {
@@ -44,13 +49,23 @@ export function readReadings(payload: unknown, refuse: (problem: ReadingProblem)
         refuse("sensitive");
         continue;
       }
-      const { tag, value, unit, quality } = (typeof item === "object" && item !== null ? item : {}) as Record<string, unknown>;
-      if (!add(tag, value, unit, toQuality(quality, common))) break;
+      const fields = (typeof item === "object" && item !== null ? item : nothing) as Readonly<Record<string, unknown>>;
+      if (!add(fields["tag"], fields["value"], toQuality(fields["quality"], common), fields)) break;
     }
   } else {
-    for (const [tag, value] of Object.entries(payload)) if (!add(tag, value, undefined, "good")) break;
+    for (const [tag, value] of Object.entries(payload)) if (!add(tag, value, "good", nothing)) break;
   }
   return found;
+}
+
+const nothing: Readonly<Record<string, unknown>> = {};
+
+function toText(value: unknown, limit: number): string | undefined {
+  return typeof value === "string" && value !== "" ? value.slice(0, limit) : undefined;
+}
+
+function toTime(value: unknown): number | undefined {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= readingLimits.timestamp ? (value as number) : undefined;
 }
 
 /** What stands for a field that is stored encrypted. */

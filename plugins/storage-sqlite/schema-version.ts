@@ -9,4 +9,4 @@ export interface SchemaVersion {
 /** The file of the journal: "BBJ1". */
 export const journalSchema: SchemaVersion = { applicationId: 0x42424a31, version: 3 };
 /** The file of the series: "BBS1". */
-export const seriesSchema: SchemaVersion = { applicationId: 0x42425331, version: 1 };
+export const seriesSchema: SchemaVersion = { applicationId: 0x42425331, version: 2 };

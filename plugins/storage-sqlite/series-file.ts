@@ -1,6 +1,6 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { Connection } from "./connection.ts";
-import { checkpoint, openDatabaseFile, purge, usedBytes, type ConnectionOptions } from "./database-file.ts";
+import { checkpoint, openDatabaseFile, purge, type ConnectionOptions } from "./database-file.ts";
 import { entryFrom, entryJson, entryReceived, entrySize, entryTime, entryTopic, entryType } from "./entry-layout.ts";
 import type { Finding } from "./finding.ts";
 import { openOrSalvage, requestSalvage } from "./open-or-salvage.ts";
@@ -9,8 +9,11 @@ import { readReadings, type Reading } from "./readings.ts";
 import { seriesSchema } from "./schema-version.ts";
 import { isSensitiveSeries, maskPayload, type SeriesMask } from "./series-mask.ts";
 import { isSeries, salvageSeries } from "./series-salvage.ts";
+import { prepareSeries, storePoint, type Series, type SeriesStatements } from "./series-statements.ts";
+import { SeriesUpkeep, type RollStep, type SeriesLimits, type SeriesRetentionStep, type UpkeepScope } from "./series-upkeep.ts";
 import { stampOf } from "./set-aside.ts";
 import { toOpeningError } from "./sqlite-error.ts";
+import type { Statuses } from "./statuses.ts";
 
 /** What became of a batch of messages. */
 export interface IngestResult {
@@ -18,14 +21,6 @@ export interface IngestResult {
   readonly stored: number;
   /** What was not stored, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
-}
-
-/** What one step of retention did. */
-export interface SeriesRetentionStep {
-  readonly removed: number;
-  readonly bytes: number;
-  /** Whether there is more to remove now. */
-  readonly more: boolean;
 }
 
 /** How the file of series is opened. */
@@ -46,36 +41,20 @@ export interface OpenedSeries {
   readonly findings: readonly Finding[];
 }
 
-interface Series {
-  readonly id: number;
-  time: number;
-  last: Reading | undefined;
-}
-
-interface Statements {
-  readonly point: StatementSync;
-  readonly find: StatementSync;
-  readonly add: StatementSync;
-  readonly set: StatementSync;
-  readonly seen: StatementSync;
-}
-
 /** Series whose id and newest time are remembered; beyond it the cache starts anew. */
 const cacheLimit = 200_000;
 const checkpointBytes = 16 * 1024 * 1024;
-/** Points removed in one step. */
-const stepPoints = 10_000;
 
 /** The file of series and devices, on the thread that owns it. Written without waiting for the disk: nothing here was acknowledged to anybody. */
 export class SeriesFile {
   readonly #path: string;
-  readonly #connection: Connection<Statements>;
+  readonly #connection: Connection<SeriesStatements>;
   readonly #maxSeries: number;
   readonly #mask: SeriesMask;
   #known = new Map<string, Series>();
   #count: number;
   #sinceCheckpoint = 0;
-  #retainAt = 0;
+  readonly #upkeep = new SeriesUpkeep();
 
   /**
    * Opens or makes the file; a damaged one is set aside, and what can be read of it copied.
@@ -98,7 +77,7 @@ export class SeriesFile {
 
   private constructor(path: string, options: SeriesFileOptions, database: DatabaseSync) {
     this.#path = path;
-    this.#connection = new Connection(database, { path, ...options, prepare });
+    this.#connection = new Connection(database, { path, ...options, prepare: prepareSeries });
     this.#maxSeries = options.maxSeries;
     this.#mask = options.mask;
     this.#count = database.prepare("select count(*) as count from series").get()!["count"] as number;
@@ -107,6 +86,11 @@ export class SeriesFile {
   /** The connection, for queries; a new one when the last one failed. @throws {StorageFault} when it cannot be opened. */
   get database(): DatabaseSync {
     return this.#connection.database;
+  }
+
+  /** What the numbers of statuses stand for, over that connection. */
+  get statuses(): Statuses {
+    return this.#connection.statements.statuses;
   }
 
   /**
@@ -120,18 +104,24 @@ export class SeriesFile {
     const touched = new Set<Series>();
     const sees = (device: string, time: number): void => void seen.set(device, Math.max(seen.get(device) ?? 0, time));
     let stored = 0;
-    const readings = ({ point }: Statements, device: string, time: number, payload: unknown): void => {
+    const readings = (statements: SeriesStatements, device: string, { time: sent, received }: { readonly time: number; readonly received: number }, payload: unknown): void => {
       for (const reading of readReadings(payload, drop)) {
         const series = this.#series(device, reading);
         if (!series) {
           drop("too-many-series");
           continue;
         }
-        if (typeof reading.value !== "string") point.run(series.id, time, Number(reading.value));
-        stored++;
+        const time = reading.timestamp ?? sent;
+        if (time < series.trimmed) {
+          drop("too-old");
+        } else {
+          if (typeof reading.value !== "string") storePoint(statements, series, { reading, time, received });
+          stored++;
+        }
         if (time < series.time) continue; // an older value than the last one: only a point
         series.time = time;
         series.last = reading;
+        series.received = received;
         touched.add(series);
       }
     };
@@ -142,15 +132,16 @@ export class SeriesFile {
         const payload = this.#readable(bytes, at, topic);
         if (present === undefined) {
           sees(entryFrom(bytes, at), entryReceived(bytes, at));
-          readings(statements, entryFrom(bytes, at), entryTime(bytes, at), payload);
+          readings(statements, entryFrom(bytes, at), { time: entryTime(bytes, at), received: entryReceived(bytes, at) }, payload);
         } else {
           const said = typeof payload === "object" && payload !== null && "lastSeen" in payload ? payload.lastSeen : undefined;
           sees(present, typeof said === "number" && Number.isSafeInteger(said) && said >= 0 ? said : entryTime(bytes, at));
         }
       }
-      for (const { id, time, last } of touched) {
-        const { value, unit, quality } = last!;
-        statements.set.run(unit ?? null, quality, time, typeof value === "number" ? 0 : typeof value === "boolean" ? 1 : 2, typeof value === "string" ? null : Number(value), typeof value === "string" ? value : null, id);
+      for (const { id, time, last, received } of touched) {
+        const { value, unit, quality, code } = last!;
+        const kind = typeof value === "number" ? 0 : typeof value === "boolean" ? 1 : value === null ? 3 : 2;
+        statements.set.run(unit ?? null, quality, time, kind, kind < 2 ? Number(value) : null, typeof value === "string" ? value : null, code ?? null, received, id);
       }
       for (const [device, time] of seen) statements.seen.run(device, time);
     });
@@ -165,29 +156,27 @@ export class SeriesFile {
     this.#sinceCheckpoint = 0;
   }
 
-  /** Removes points older than `before` (ms since the Unix epoch), and the oldest of all series until the file holds no more than `size` bytes; some at a time. */
-  retain(limits: { readonly before: number; readonly size: number }): SeriesRetentionStep {
-    const bytes = usedBytes(this.database);
-    const before = bytes > limits.size ? Math.max(limits.before, this.#earlier()) : limits.before;
-    let removed = 0;
-    this.#change("remove from the series", () => {
-      const { database } = this;
-      const next = database.prepare("select id from series where id > ? order by id limit 1");
-      const bound = database.prepare("select max(time) as time, count(*) as count from (select time from point where series = ? and time < ? order by time limit ?)");
-      const remove = database.prepare("delete from point where series = ? and time <= ?");
-      for (let looked = 0; looked < 1000 && removed < stepPoints; looked++) {
-        const id = next.get(this.#retainAt)?.["id"] as number | undefined;
-        if (id === undefined) {
-          this.#retainAt = 0;
-          break;
-        }
-        const { time, count } = bound.get(id, before, stepPoints - removed) as { time: number | null; count: number };
-        if (time !== null) remove.run(id, time);
-        removed += count;
-        if (removed < stepPoints) this.#retainAt = id;
-      }
-    });
-    return { removed, bytes: usedBytes(this.database), more: this.#retainAt !== 0 || removed > 0 };
+  /** One step of rolling up. `now`: ms since the Unix epoch. */
+  roll(now: number): RollStep {
+    let step: RollStep = { readings: 0, more: false };
+    this.#change("roll up the series", (statements) => void (step = this.#upkeep.roll(this.#scope(statements), now)));
+    this.#sinceCheckpoint += step.readings * 4;
+    return step;
+  }
+
+  /** One step of retention. */
+  retain(limits: SeriesLimits): SeriesRetentionStep {
+    let step: SeriesRetentionStep | undefined;
+    this.#change("remove from the series", (statements) => void (step = this.#upkeep.retain(this.#scope(statements), limits)));
+    return step!;
+  }
+
+  #scope({ roller }: SeriesStatements): UpkeepScope {
+    const onChange: UpkeepScope["onChange"] = ({ device, tag, rolled, trimmed }) => {
+      const known = this.#known.get(keyOf(device, tag));
+      if (known) Object.assign(known, { rolled, trimmed, stale: undefined });
+    };
+    return { database: this.database, roller, onChange };
   }
 
   /** Removes one series, if it is there. */
@@ -202,7 +191,7 @@ export class SeriesFile {
 
   #remove(rows: readonly Record<string, unknown>[]): void {
     if (rows.length === 0) return;
-    const removals = ["delete from point where series = ?", "delete from series where id = ?"].map((text) => this.database.prepare(text));
+    const removals = ["point", "rollup", "stale"].map((table) => `delete from ${table} where series = ?`).concat("delete from series where id = ?").map((text) => this.database.prepare(text));
     this.#change("remove sensitive series", () => {
       for (const { id } of rows) for (const removal of removals) removal.run(id as number);
     });
@@ -225,13 +214,6 @@ export class SeriesFile {
     this.#connection.close();
   }
 
-  /** A twentieth of the way from the oldest point to the newest: what to take next when the file is too large. */
-  #earlier(): number {
-    const row = this.database.prepare("select min(oldest) as oldest, max(newest) as newest from (select (select min(time) from point where series = id) as oldest, time as newest from series)").get()!;
-    const [oldest, newest] = [row["oldest"] as number | null, row["newest"] as number | null];
-    return oldest === null || newest === null ? 0 : oldest + Math.max(1, Math.ceil((newest - oldest) / 20));
-  }
-
   /** The payload of the entry at `at` without what is sensitive in it. */
   #readable(bytes: Buffer, at: number, topic: string): unknown {
     const payload = entryJson(bytes, at);
@@ -241,36 +223,30 @@ export class SeriesFile {
   }
 
   #series(device: string, reading: Reading): Series | undefined {
-    const key = device + "\u0000" + reading.tag;
+    const key = keyOf(device, reading.tag);
     const known = this.#known.get(key);
     if (known) return known;
     const row = this.#connection.statements.find.get(device, reading.tag);
     if (!row && this.#count >= this.#maxSeries) return undefined;
-    const series: Series = row ? { id: row["id"] as number, time: row["time"] as number, last: undefined } : { id: Number(this.#connection.statements.add.run(device, reading.tag).lastInsertRowid), time: 0, last: undefined };
+    const stored = row ? (row as unknown as Pick<Series, "id" | "time" | "rolled" | "trimmed">) : { id: Number(this.#connection.statements.add.run(device, reading.tag).lastInsertRowid), time: 0, rolled: 0, trimmed: 0 };
+    const series: Series = { id: stored.id, time: stored.time, last: undefined, received: 0, rolled: stored.rolled, trimmed: stored.trimmed, stale: undefined };
     if (!row) this.#count++;
     if (this.#known.size >= cacheLimit) this.#known.clear();
     this.#known.set(key, series);
     return series;
   }
 
-  #change(doing: string, change: (statements: Statements) => void): void {
+  #change(doing: string, change: (statements: SeriesStatements) => void): void {
     const count = this.#count;
     try {
       this.#connection.change(doing, change);
     } catch (error) {
       this.#known = new Map(); // it may know series that are rolled back now
+      if (this.#connection.live) this.#connection.statements.statuses.reload();
       this.#count = count;
       throw error;
     }
   }
 }
 
-function prepare(database: DatabaseSync): Statements {
-  return {
-    point: database.prepare("insert into point (series, time, value) values (?, ?, ?) on conflict (series, time) do update set value = excluded.value"),
-    find: database.prepare("select id, time from series where device = ? and tag = ?"),
-    add: database.prepare("insert into series (device, tag, quality, time, kind) values (?, ?, 'good', 0, 2)"),
-    set: database.prepare("update series set unit = ?, quality = ?, time = ?, kind = ?, number = ?, text = ? where id = ?"),
-    seen: database.prepare("insert into device (id, last_seen) values (?, ?) on conflict (id) do update set last_seen = max(last_seen, excluded.last_seen)"),
-  };
-}
+const keyOf = (device: string, tag: string): string => device + "\u0000" + tag;

@@ -1,146 +1,96 @@
-import { Kysely } from "kysely";
-import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { DeviceRecord, SeriesPoint } from "@busbar/core";
-import { NodeSqliteDialect } from "./kysely-dialect.ts";
-import { lttb } from "./lttb.ts";
+import type { DatabaseSync } from "node:sqlite";
+import type { AggregateQuery, SeriesBucket, SeriesPoint, SeriesQuery as Query } from "@busbar/core";
+import { BucketSums, shareOf } from "./bucket-sums.ts";
+import { exactLimit, PointLine, spanCount } from "./point-line.ts";
+import { levelOf } from "./quality.ts";
+import { spans } from "./rollup-table.ts";
+import { grainOf, planSegments, type Segment } from "./series-plan.ts";
+import { packPoints, SeriesReader, type SeriesRow } from "./series-reader.ts";
+import type { Statuses } from "./statuses.ts";
 
-interface Tables {
-  series: { id: number; device: string; tag: string; unit: string | null; quality: string; time: number; kind: number; number: number | null; text: string | null };
-  point: { series: number; time: number; value: number };
-  device: { id: string; last_seen: number };
+/** A query on its way to the worker: its signal stays behind. */
+export type Sent<T> = Omit<T, "signal">;
+
+/** A page of readings on its way from the worker: f64s as `packPoints` says, and what the numbers of their statuses stand for. */
+export interface PackedReadings {
+  readonly buffer: ArrayBuffer;
+  readonly count: number;
+  readonly next: number | undefined;
+  readonly unit: string | undefined;
+  /** Codes by the number of the status; levels of quality likewise. */
+  readonly statuses: readonly (readonly [id: number, level: number, code: string | undefined])[];
 }
 
-/** What of a series is wanted; see Store.series. */
-export interface SeriesRequest {
-  readonly device: string;
-  readonly tag: string;
-  readonly since: number;
-  readonly until: number;
-  readonly points: number;
-}
-
-/** Points read at once; between two slices other work of the thread gets its turn. */
-const slice = 20_000;
-/** Up to so many points are thinned as they are; of more, first the smallest and the largest of each of four buckets per wanted point. */
-const exactLimit = 200_000;
-
-/** The queries of the Store port over one connection. */
+/** The queries of series of the Store port over one connection. */
 export class SeriesQuery {
-  readonly #db: Kysely<Tables>;
-  readonly #slice: StatementSync;
+  readonly #database: DatabaseSync;
+  readonly #reader: SeriesReader;
+  readonly #statuses: Statuses;
 
-  constructor(database: DatabaseSync) {
-    this.#db = new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) });
-    this.#slice = database.prepare("select time, value from point where series = ? and time >= ? and time < ? order by time limit ?");
-    this.#slice.setReturnArrays(true); // a day of seconds as objects takes 50 ms, as arrays 14
+  constructor(database: DatabaseSync, statuses: Statuses) {
+    this.#database = database;
+    this.#reader = new SeriesReader(database);
+    this.#statuses = statuses;
   }
 
-  /** Store.series. `pause` is awaited between two slices. */
-  async series(request: SeriesRequest, pause: () => Promise<void>): Promise<{ points: SeriesPoint[]; unit?: string }> {
-    const series = await this.#db.selectFrom("series").select(["id", "unit"]).where("device", "=", request.device).where("tag", "=", request.tag).executeTakeFirst();
-    if (!series) return { points: [] };
-    const line = new Line(request);
-    let since = request.since;
-    for (;;) {
-      const rows = this.#slice.all(series.id, since, request.until, slice) as unknown as [time: number, value: number][];
-      for (const [time, value] of rows) line.add(time, value);
-      if (rows.length < slice) break;
-      since = rows.at(-1)![0] + 1;
-      if (line.full) line.fold(await this.#span(series.id, request));
-      await pause();
+  /** Store.series. `pause` is awaited between two slices; what it throws ends the query. */
+  async series(query: Sent<Query> & { readonly points: number }, pause: () => Promise<void>): Promise<{ points: SeriesPoint[]; unit?: string }> {
+    const { since, until } = query;
+    const series = this.#reader.find(query.device, query.tag);
+    const extent = series && this.#reader.extent(series, since, until);
+    if (!extent) return { points: [], ...unitOf(series) };
+    const line = new PointLine({ ...extent, points: query.points, ...this.#filter(query) });
+    await this.#reader.read(series, this.#lineSegments(series, { ...extent, ...query }), { visitor: line, pause });
+    return { points: line.thin(), ...unitOf(series) };
+  }
+
+  /** Store.aggregate. `pause` as with `series`. */
+  async aggregate(query: Sent<AggregateQuery>, pause: () => Promise<void>): Promise<{ buckets: SeriesBucket[]; unit?: string }> {
+    const { edges, aggregates } = query;
+    const series = this.#reader.find(query.device, query.tag);
+    const filter = this.#filter(query);
+    const overTime = aggregates.includes("timeMean") || aggregates.includes("integral");
+    const held = series && overTime ? this.#reader.valueBefore(series, edges[0]!, filter) : undefined;
+    const sums = new BucketSums({ edges, aggregates, held, now: query.now ?? Infinity, ...filter });
+    if (series) {
+      const [from, to] = [edges[0]!, edges.at(-1)!];
+      const grain = grainOf(edges);
+      const exact = aggregates.some((aggregate) => shareOf(aggregate) !== undefined) ? Math.min(Math.max(series.trimmed, from), to) : to; // from here on every value is needed
+      const segments = [...planSegments({ from, to: exact, grain }, series), { from: exact, to, grain: 0 as const }];
+      await this.#reader.read(series, segments, { visitor: sums, pause });
     }
-    return { points: line.thin(request.points), ...(series.unit === null ? {} : { unit: series.unit }) };
+    return { buckets: sums.finish(), ...unitOf(series) };
   }
 
-  /** Store.devices. */
-  async devices(request: { readonly after?: string | undefined; readonly limit: number }): Promise<DeviceRecord[]> {
-    const devices = await this.#db.selectFrom("device").selectAll().where("id", ">", request.after ?? "").orderBy("id").limit(request.limit).execute();
-    return await this.#describe(devices);
+  /** Store.readings. */
+  readings({ device, tag, since, until, limit, quality = "bad" }: Sent<Query> & { readonly limit: number }): PackedReadings {
+    const series = this.#reader.find(device, tag);
+    if (!series) return { buffer: new ArrayBuffer(0), count: 0, next: undefined, unit: undefined, statuses: [] };
+    const worst = levelOf(quality);
+    const seen = new Set<number>();
+    const counts = (status: number): boolean => {
+      if (this.#statuses.level(status) > worst) return false;
+      seen.add(status);
+      return true;
+    };
+    const page = packPoints(this.#database, { series: series.id, since, until, limit, counts });
+    return { ...page, unit: series.unit, statuses: [...seen].map((id) => [id, this.#statuses.level(id), this.#statuses.of(id).code]) };
   }
 
-  /** Store.device. */
-  async device(id: string): Promise<DeviceRecord | undefined> {
-    return (await this.#describe(await this.#db.selectFrom("device").selectAll().where("id", "=", id).execute()))[0];
+  #filter({ quality = "bad" }: Sent<Partial<Query>>): { readonly level: number; readonly levelOf: (status: number) => number } {
+    return { level: levelOf(quality), levelOf: (status) => this.#statuses.level(status) };
   }
 
-  async #describe(devices: readonly Tables["device"][]): Promise<DeviceRecord[]> {
-    const values = new Map<string, Record<string, DeviceRecord["values"][string]>>(devices.map(({ id }) => [id, Object.create(null) as Record<string, DeviceRecord["values"][string]>]));
-    for (let at = 0; at < devices.length; at += 500) {
-      const ids = devices.slice(at, at + 500).map(({ id }) => id);
-      for (const row of await this.#db.selectFrom("series").selectAll().where("device", "in", ids).orderBy("tag").execute()) {
-        const value = row.kind === 2 ? (row.text ?? "") : row.kind === 1 ? row.number === 1 : (row.number ?? 0);
-        values.get(row.device)![row.tag] = { value, ...(row.unit === null ? {} : { unit: row.unit }), quality: row.quality, timestamp: row.time };
-      }
-    }
-    return devices.map(({ id, last_seen }) => ({ id, lastSeen: last_seen, values: { ...values.get(id)! } }));
-  }
-
-  async #span(series: number, { since, until }: SeriesRequest): Promise<{ first: number; last: number }> {
-    const point = this.#db.selectFrom("point").select("time").where("series", "=", series).where("time", ">=", since).where("time", "<", until).limit(1);
-    const first = await point.orderBy("time").executeTakeFirstOrThrow();
-    const last = await point.orderBy("time", "desc").executeTakeFirstOrThrow();
-    return { first: first.time, last: last.time };
+  /** A line is read from its points, unless these are gone, or more than are kept as they are and rollups are fine enough to have the extremes of every span. */
+  #lineSegments(series: SeriesRow, { since, until, first, last, points }: { readonly since: number; readonly until: number; readonly first: number; readonly last: number; readonly points: number }): Segment[] {
+    const gone = Math.min(Math.max(series.trimmed, since), until);
+    const width = (last - first) / spanCount(points);
+    const grain = width >= spans.long ? spans.long : width >= spans.short ? spans.short : 0;
+    const many = grain !== 0 && this.#reader.count(series, { from: gone, to: until, grain }) > exactLimit;
+    return [...planSegments({ from: since, to: gone, grain: grain === 0 ? spans.short : grain }, series), ...planSegments({ from: gone, to: until, grain: many ? grain : 0 }, series)];
   }
 }
 
-/** A line as it is read: whole while it is short, else the extremes of equal spans of time. */
-class Line {
-  #times: number[] = [];
-  #values: number[] = [];
-  #buckets: Extremes[] | undefined;
-  #start = 0;
-  #width = 1;
-  readonly #bucketCount: number;
-
-  constructor(request: SeriesRequest) {
-    this.#bucketCount = Math.min(Math.max(request.points * 4, 1000), exactLimit / 2);
-  }
-
-  /** Whether the next slice would be too much to keep as it is. */
-  get full(): boolean {
-    return this.#buckets === undefined && this.#times.length + slice > exactLimit;
-  }
-
-  add(time: number, value: number): void {
-    if (!this.#buckets) {
-      this.#times.push(time);
-      this.#values.push(value);
-      return;
-    }
-    const bucket = (this.#buckets[Math.min(Math.floor((time - this.#start) / this.#width), this.#bucketCount - 1)] ??= { minTime: time, min: value, maxTime: time, max: value });
-    if (value < bucket.min) [bucket.minTime, bucket.min] = [time, value];
-    if (value > bucket.max) [bucket.maxTime, bucket.max] = [time, value];
-    if (this.#times.length === 1 || time > this.#times[1]!) [this.#times[1], this.#values[1]] = [time, value];
-  }
-
-  /** From now on keeps extremes only, of spans that divide `[first, last]`, besides the first and the last point. */
-  fold({ first, last }: { readonly first: number; readonly last: number }): void {
-    const [times, values] = [this.#times, this.#values];
-    [this.#times, this.#values] = [times.slice(0, 1), values.slice(0, 1)];
-    this.#start = first;
-    this.#width = Math.max(1, (last - first + 1) / this.#bucketCount);
-    this.#buckets = [];
-    for (let at = 0; at < times.length; at++) this.add(times[at]!, values[at]!);
-  }
-
-  thin(points: number): SeriesPoint[] {
-    if (this.#buckets) {
-      const line = new Map<number, number>([[this.#times[0]!, this.#values[0]!]]);
-      for (const bucket of Object.values(this.#buckets)) {
-        const pair = [[bucket.minTime, bucket.min], [bucket.maxTime, bucket.max]] as const;
-        for (const [time, value] of bucket.minTime <= bucket.maxTime ? pair : [pair[1], pair[0]]) line.set(time, value);
-      }
-      line.set(this.#times[1]!, this.#values[1]!);
-      this.#times = [...line.keys()];
-      this.#values = [...line.values()];
-    }
-    return lttb(this.#times, this.#values, points).map((at) => ({ time: this.#times[at]!, value: this.#values[at]! }));
-  }
-}
-
-interface Extremes {
-  minTime: number;
-  min: number;
-  maxTime: number;
-  max: number;
+function unitOf(series: SeriesRow | undefined): { unit?: string } {
+  return series?.unit === undefined ? {} : { unit: series.unit };
 }

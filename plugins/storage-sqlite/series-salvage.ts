@@ -5,8 +5,8 @@ import { seriesSchema } from "./schema-version.ts";
 import { replaceDamaged, salvageName } from "./set-aside.ts";
 import { rowsOfTree, type PageSource, type Row } from "./tree-reader.ts";
 
-/** Where the migrations put the roots of the tables, for a file whose first page says nothing any more. */
-const knownRoots = { series: 6, point: 8, device: 9 } as const;
+/** Where the migrations put the roots of the tables, for a file whose first page says nothing any more. In one that was made before there were rollups the last two lie elsewhere: it is then salvaged without them. */
+const knownRoots = { series: 6, point: 8, device: 9, status: 10, rollup: 11 } as const;
 /** Points copied between two commits. */
 const commitPoints = 200_000;
 /** Points copied at the most: readings were acknowledged to nobody, and a start must not take minutes for them. */
@@ -14,7 +14,7 @@ const maxPoints = 20_000_000;
 
 /**
  * Makes a new file of series of what can be read of a damaged one, without SQLite, and puts it in its place; the damaged one is kept beside it. Points have no checksum: what can be
- * read as one is taken for one.
+ * read as one is taken for one. Rollups are copied too, and made anew of the points that are there.
  * @throws {StorageFault} OVERLOAD when there is no room for the new file: the damaged one is then still in place.
  */
 export async function salvageSeries(path: string, options: ConnectionOptions, state: { readonly stamp: string; readonly onProgress: () => void }): Promise<Finding> {
@@ -23,16 +23,18 @@ export async function salvageSeries(path: string, options: ConnectionOptions, st
     const source: PageSource = (number) => reader.page(number);
     const migrations = async () => (await import("./migrations.ts")).seriesMigrations;
     const database = await openDatabaseFile(salvageName(path), seriesSchema, migrations, { ...options, maxBytes: undefined });
-    const counts = { series: 0, point: 0, device: 0 };
+    const counts = { series: 0, point: 0, device: 0, status: 0, rollup: 0 };
     try {
       run(database, "pragma synchronous = off"); // it is synced once, when it is complete
       const insert = {
-        series: database.prepare("insert or ignore into series (id, device, tag, unit, quality, time, kind, number, text) values (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-        point: database.prepare("insert or ignore into point (series, time, value) values (?, ?, ?)"),
+        series: database.prepare(`insert or ignore into series (id, device, tag, unit, quality, time, kind, number, text, code, received, trimmed, rolled) values (${"?, ".repeat(12)}?)`),
+        point: database.prepare("insert or ignore into point (series, time, value, lag, status) values (?, ?, ?, ?, ?)"),
         device: database.prepare("insert or ignore into device (id, last_seen) values (?, ?)"),
+        status: database.prepare("insert or ignore into status (id, quality, code) values (?, ?, ?)"),
+        rollup: database.prepare(`insert or ignore into rollup values (${"?, ".repeat(16)}?)`),
       };
       run(database, "begin");
-      for (const table of ["series", "device", "point"] as const) {
+      for (const table of ["series", "device", "status", "rollup", "point"] as const) {
         for (const row of rowsOfTree(source, rootOf(source, table))) {
           const values = valuesOf[table](row);
           if (values) counts[table] += Number(insert[table].run(...values).changes);
@@ -44,7 +46,7 @@ export async function salvageSeries(path: string, options: ConnectionOptions, st
           run(database, "begin");
         }
       }
-      run(database, "delete from point where series not in (select id from series)");
+      for (const table of ["point", "rollup"]) run(database, `delete from ${table} where series not in (select id from series)`);
       run(database, "commit");
     } finally {
       database.close();
@@ -72,19 +74,29 @@ type Values = (number | string | null)[];
 
 const isText = (value: unknown): value is string => typeof value === "string" && value.length > 0 && value.length <= 4096;
 const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isNumberOrNull = (value: unknown): value is number | null => value === null || typeof value === "number";
 
-/** The columns of a row that is none of the table's own kind are undefined. */
+/** The columns of a row that is none of the table's own kind are undefined. Columns of later versions of the schema may be missing. */
 const valuesOf: Readonly<Record<keyof typeof knownRoots, (row: Row) => Values | undefined>> = {
   series({ key, values }) {
-    const [, device, tag, unit, quality, time, kind, number, text] = values;
-    const sound = key !== undefined && values.length === 9 && isText(device) && isText(tag) && (unit === null || isText(unit)) && isText(quality) && isTime(time) && (kind === 0 || kind === 1 || kind === 2);
-    return sound ? [key, device, tag, unit, quality, time, kind, typeof number === "number" ? number : null, typeof text === "string" ? text : null] : undefined;
+    const [, device, tag, unit, quality, time, kind, number, text, code = null, received = null, , trimmed = 0] = values;
+    const sound = key !== undefined && (values.length === 9 || values.length === 13) && isText(device) && isText(tag) && (unit === null || isText(unit)) && isText(quality) && isTime(time) && (kind === 0 || kind === 1 || kind === 2 || kind === 3);
+    if (!sound || !isTime(trimmed)) return undefined;
+    return [key, device, tag, unit, quality, time, kind, typeof number === "number" ? number : null, typeof text === "string" ? text : null, isText(code) ? code : null, isTime(received) ? received : null, trimmed, trimmed];
   },
-  point({ values: [series, time, value] }) {
-    return isTime(series) && isTime(time) && typeof value === "number" && Number.isFinite(value) ? [series, time, value] : undefined;
+  point({ values: [series, time, value, lag = null, status = 0] }) {
+    const sound = isTime(series) && isTime(time) && (value === "" || (typeof value === "number" && Number.isFinite(value))) && (lag === null || Number.isSafeInteger(lag)) && isTime(status);
+    return sound ? [series, time, value, lag as number | null, status] : undefined;
   },
   device({ values: [id, seen] }) {
     return isText(id) && isTime(seen) ? [id, seen] : undefined;
+  },
+  status({ key, values }) {
+    const [, quality, code] = values;
+    return key !== undefined && key > 2 && values.length === 3 && (quality === 0 || quality === 1 || quality === 2) && isText(code) ? [key, quality, code] : undefined;
+  },
+  rollup({ values }) {
+    return values.length === 17 && values.every(isNumberOrNull) && values.slice(0, 6).every(isTime) ? (values as Values) : undefined;
   },
 };
 

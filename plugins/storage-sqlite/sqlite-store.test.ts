@@ -30,10 +30,10 @@ test("device() has the last value of each tag, whatever its kind, and the last s
     id: "plc-1",
     lastSeen: start + 2000,
     values: {
-      __proto__x: { value: 1, quality: "good", timestamp: start + 1000 },
-      on: { value: false, quality: "good", timestamp: start + 500 },
-      state: { value: "run", quality: "uncertain", timestamp: start },
-      t: { value: 21, quality: "good", timestamp: start + 1000 },
+      __proto__x: { value: 1, quality: "good", timestamp: start + 1000, received: start + 1050 },
+      on: { value: false, quality: "good", timestamp: start + 500, received: start + 2000 },
+      state: { value: "run", quality: "uncertain", timestamp: start, received: start + 50 },
+      t: { value: 21, quality: "good", timestamp: start + 1000, received: start + 1050 },
     },
   });
   assert.equal(await store.device("plc-2"), undefined);
@@ -126,7 +126,7 @@ test("retain() removes old points by age and the oldest of all series by size", 
   const { queue, store, retain } = await temporaryStorage(context, { queue: { limit: 1e6 } });
   const keep = { before: 0, size: 1e12, maxSize: 1e12 };
   const fill = async () => {
-    for (let at = 0; at < 20_000; at++) queue.add(status("d" + (at % 4), start + at, { a: at, b: -at }));
+    for (let at = 0; at < 20_000; at++) queue.add(status("d" + (at % 4), start + at * 1000, { a: at, b: -at }));
     await store.device("d0");
   };
   const until = async (series: { before: number; size: number }) => {
@@ -137,15 +137,15 @@ test("retain() removes old points by age and the oldest of all series by size", 
       if (!report.more) return { removed, bytes: report.seriesBytes };
     }
   };
-  const first = async (device: string, tag: string) => (await store.series({ device, tag, ...always, points: 100_000 })).points[0]?.time;
+  const first = async (device: string, tag: string) => (await store.readings({ device, tag, ...always, limit: 1 })).readings[0]?.time;
   await fill();
-  const { removed, bytes } = await until({ before: start + 5000, size: 1e12 });
+  const { removed, bytes } = await until({ before: start + 5_199_999, size: 1e12 }); // within the span of five minutes that begins 5,000 s after the start
   assert.equal(removed, 10_000);
-  assert.deepEqual(await Promise.all(["d0", "d1", "d3"].map((device) => first(device, "b"))), [start + 5000, start + 5001, start + 5003]);
+  assert.deepEqual(await Promise.all(["d0", "d1", "d3"].map((device) => first(device, "b"))), [start + 5_000_000, start + 5_001_000, start + 5_003_000]);
   const half = await until({ before: 0, size: Math.floor(bytes / 2) });
   assert.ok(half.bytes <= bytes / 2 && half.bytes > bytes / 4, `${half.bytes} of ${bytes}`);
   const oldest = await Promise.all(["d0", "d1", "d2", "d3"].flatMap((device) => ["a", "b"].map(async (tag) => await first(device, tag))));
-  assert.ok(Math.max(...oldest.map(Number)) - Math.min(...oldest.map(Number)) < 10, "all series begin at about the same time");
+  assert.ok(Math.max(...oldest.map(Number)) - Math.min(...oldest.map(Number)) < 10_000, "all series begin at about the same time");
   assert.deepEqual(values(await store.device("d3")), { a: 19_999, b: -19_999 });
 });
 

@@ -83,7 +83,7 @@ export const storageSqlite = definePlugin({
         const now = clock.now();
         const report = await storage.retain({
           journal: { before: now - settings.journal.maxAge, size: settings.journal.size, maxSize: settings.journal.maxSize },
-          series: { before: now - settings.series.maxAge, size: settings.series.size },
+          series: { before: now - settings.series.maxAge, rollupsBefore: now - settings.series.rollupAge, size: settings.series.size },
         });
         sizes = report;
         forced.value += report.journalForced;
@@ -92,8 +92,17 @@ export const storageSqlite = definePlugin({
         if (!report.more) return;
       }
     };
+    const rolled = metrics.counter("busbar_storage_readings_rolled_total", "Readings looked at to roll them up");
+    const roll = async (signal: AbortSignal): Promise<void> => {
+      for (let more = true; more && !signal.aborted; ) {
+        const step = await storage.roll(clock.now());
+        rolled.value += step.readings;
+        more = step.more;
+      }
+    };
     ctx.run(async (signal) => {
       for (;;) {
+        await roll(signal);
         await retain(signal);
         watch.look(await storage.journal.cursors(), sizes.journalBytes);
         await sealing.look();

@@ -6,6 +6,7 @@ import { Rekeying } from "./rekeying.ts";
 import type { JournalRetention } from "./journal-retention.ts";
 import { ReadingQueue, type ReadingQueueOptions } from "./reading-queue.ts";
 import { SqliteJournal, type JournalCounters } from "./sqlite-journal.ts";
+import type { RollStep, SeriesLimits } from "./series-upkeep.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import { WorkerClient } from "./worker-client.ts";
 
@@ -48,7 +49,9 @@ export interface Storage {
   /** The encryption of fields, and old entries. */
   readonly rekeying: Rekeying;
   /** One step of retention of both files. */
-  retain(limits: { readonly journal: JournalRetention; readonly series: { readonly before: number; readonly size: number } }): Promise<RetentionReport>;
+  retain(limits: { readonly journal: JournalRetention; readonly series: SeriesLimits }): Promise<RetentionReport>;
+  /** One step of rolling up the series. `now`: ms since the Unix epoch. */
+  roll(now: number): Promise<RollStep>;
   /** Ends the thread as it is, in the midst of whatever it does: what is not acknowledged then may be there or not. */
   terminate(): Promise<void>;
   /** Stores what waits and closes both files. Closing twice does nothing. */
@@ -116,6 +119,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
         const series = await worker.call("retainSeries", limits.series);
         return { journalRemoved: step.removed, journalForced: step.forced, journalReaders: step.readers, journalBytes: step.bytes, ackError: step.ackError, seriesRemoved: series.removed, seriesBytes: series.bytes, more: step.more || series.more };
       },
+      roll: (now) => worker.call("roll", now),
       async terminate() {
         await worker.terminate();
         openHere.delete(file);

@@ -40,6 +40,24 @@ export class WorkerClient {
     });
   }
 
+  /** As `call`, until the signal ends it: it then rejects with the signal's reason at once, and the worker stops at its next slice. */
+  async callUntil<K extends keyof WorkerCalls>(call: K, argument: WorkerCalls[K]["argument"], signal: AbortSignal): Promise<WorkerCalls[K]["result"]> {
+    signal.throwIfAborted();
+    const answer = this.call(call, argument);
+    const id = this.#next;
+    const cancel = (): void => {
+      this.#waiting.get(id)?.reject(signal.reason);
+      this.#waiting.delete(id);
+      if (!this.#ended) this.#worker.postMessage({ id: ++this.#next, call: "cancel", argument: id });
+    };
+    signal.addEventListener("abort", cancel, { once: true });
+    try {
+      return await answer;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+    }
+  }
+
   /** Closes both files and ends the thread. What was called before is done first. */
   async close(): Promise<void> {
     if (this.#ended) return;

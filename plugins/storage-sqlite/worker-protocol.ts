@@ -1,11 +1,12 @@
-import type { DeviceRecord, Encryption, ErrorCode, SeriesPoint } from "@busbar/core";
+import type { AggregateQuery, DeviceRecord, Encryption, ErrorCode, SeriesBucket, SeriesPoint, SeriesQuery } from "@busbar/core";
 import type { BlockQuery, PackedPage } from "./block-reader.ts";
 import type { Finding } from "./finding.ts";
 import type { Bounds, JournalRetentionStep } from "./journal-file.ts";
 import type { SealingState, SealingStep } from "./journal-sealing.ts";
 import type { JournalRetention } from "./journal-retention.ts";
-import type { IngestResult, SeriesRetentionStep } from "./series-file.ts";
-import type { SeriesRequest } from "./series-query.ts";
+import type { IngestResult } from "./series-file.ts";
+import type { PackedReadings, Sent } from "./series-query.ts";
+import type { RollStep, SeriesLimits, SeriesRetentionStep } from "./series-upkeep.ts";
 
 /** What the worker opens. */
 export interface WorkerOptions {
@@ -50,15 +51,21 @@ export interface WorkerCalls {
   dropCursor: { argument: string; result: null };
   retainJournal: { argument: JournalRetention; result: JournalRetentionStep & { readonly ackError: string | undefined } };
   ingest: { argument: PackedBatch; result: IngestResult & { readonly buffer: ArrayBuffer } };
-  series: { argument: SeriesRequest; result: { points: SeriesPoint[]; unit?: string } };
+  series: { argument: Sent<SeriesQuery> & { readonly points: number }; result: { points: SeriesPoint[]; unit?: string } };
+  aggregate: { argument: Sent<AggregateQuery>; result: { buckets: SeriesBucket[]; unit?: string } };
+  readings: { argument: Sent<SeriesQuery> & { readonly limit: number }; result: PackedReadings };
   devices: { argument: { readonly after?: string | undefined; readonly limit: number }; result: DeviceRecord[] };
   device: { argument: string; result: DeviceRecord | undefined };
-  retainSeries: { argument: { readonly before: number; readonly size: number }; result: SeriesRetentionStep };
+  /** `argument`: now, ms since the Unix epoch. */
+  roll: { argument: number; result: RollStep };
+  retainSeries: { argument: SeriesLimits; result: SeriesRetentionStep };
   sealedCounts: { argument: null; result: SealedCounts };
   survey: { argument: number; result: SealingStep };
   rekey: { argument: number; result: SealingStep };
   /** Once all entries are done: the retained values, the series, and the files made anew. `left`: retained values that could not be encrypted anew. */
   finishRekey: { argument: null; result: { readonly left: number } };
+  /** Ends the query whose call had this id, if it is still going on. */
+  cancel: { argument: number; result: null };
   close: { argument: null; result: null };
 }
 

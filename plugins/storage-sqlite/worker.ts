@@ -9,19 +9,27 @@ import { SeriesFile } from "./series-file.ts";
 import { toStorageError } from "./sqlite-error.ts";
 import { StorageFault } from "./storage-fault.ts";
 import { sensitiveTags } from "./series-mask.ts";
-import type { SeriesQuery } from "./series-query.ts";
+import type { DeviceQuery } from "./device-query.ts";
+import { SeriesQuery } from "./series-query.ts";
+import { cancelled } from "./series-reader.ts";
+import { Turns } from "./turns.ts";
 import type { WorkerCalls, WorkerOptions, WorkerReply, WorkerRequest } from "./worker-protocol.ts";
 
 /*
- * The thread that owns both files. Calls are served in order of arrival; only a series query gives way between two slices.
+ * The thread that owns both files. Calls are served in order of arrival; only queries of series give way between two slices.
  */
 const port = parentPort!;
 let journal: JournalFile;
 let series: SeriesFile;
 let encrypts: Pick<WorkerOptions, "encryption" | "readings">;
-let query: { readonly on: SeriesFile["database"]; readonly ask: SeriesQuery } | undefined;
+let query: { readonly on: SeriesFile["database"]; readonly series: SeriesQuery; devices?: DeviceQuery } | undefined;
+const turns = new Turns();
+/** Queries that go on, by the ids of their calls, and whether they are to end. */
+const running = new Map<number, { cancelled: boolean }>();
+/** Queries of series that may go on at once; more are refused. */
+const maxRunning = 64;
 
-const calls: { readonly [K in keyof WorkerCalls]: (argument: WorkerCalls[K]["argument"]) => WorkerCalls[K]["result"] | Promise<WorkerCalls[K]["result"]> } = {
+const calls: { readonly [K in keyof WorkerCalls]: (argument: WorkerCalls[K]["argument"], id: number) => WorkerCalls[K]["result"] | Promise<WorkerCalls[K]["result"]> } = {
   async open(options) {
     const { now, durability, checkpointBytes } = options;
     const onProgress = (): void => port.postMessage({ id: 0, progress: true } satisfies WorkerReply);
@@ -49,9 +57,12 @@ const calls: { readonly [K in keyof WorkerCalls]: (argument: WorkerCalls[K]["arg
   dropCursor: (name) => (journal.dropCursor(name), null),
   retainJournal: (limits) => ({ ...journal.retain(limits), ackError: journal.ackError }),
   ingest: ({ buffer, length }) => ({ ...series.ingest(Buffer.from(buffer, 0, length)), buffer }),
-  series: async (request) => (await queries()).series(request, pause),
-  devices: async (request) => (await queries()).devices(request),
-  device: async (id) => (await queries()).device(id),
+  series: (request, id) => inSlices(id, (pause) => queries().series.series(request, pause)),
+  aggregate: (request, id) => inSlices(id, (pause) => queries().series.aggregate(request, pause)),
+  readings: (request) => queries().series.readings(request),
+  devices: async (request) => (await deviceQuery()).devices(request),
+  device: async (id) => (await deviceQuery()).device(id),
+  roll: (now) => series.roll(now),
   retainSeries: (limits) => series.retain(limits),
   sealedCounts: () => journal.sealing.counts(),
   survey: (after) => journal.sealing.survey(after),
@@ -63,6 +74,11 @@ const calls: { readonly [K in keyof WorkerCalls]: (argument: WorkerCalls[K]["arg
     journal.purge();
     journal.sealing.finishRekey();
     return { left };
+  },
+  cancel(id) {
+    const query = running.get(id);
+    if (query) query.cancelled = true;
+    return null;
   },
   close: () => (journal.close(), series.close(), null),
 };
@@ -83,22 +99,41 @@ function rekey(after: number): WorkerCalls["rekey"]["result"] {
   return step;
 }
 
+/** The queries over the connection that is open now. */
+function queries(): NonNullable<typeof query> {
+  if (query?.on !== series.database) query = { on: series.database, series: new SeriesQuery(series.database, series.statuses) };
+  return query;
+}
+
 /** Kysely takes a tenth of a second to load: only once somebody asks. */
-async function queries(): Promise<SeriesQuery> {
-  const { SeriesQuery } = await import("./series-query.ts");
-  if (query?.on !== series.database) query = { on: series.database, ask: new SeriesQuery(series.database) };
-  return query.ask;
+async function deviceQuery(): Promise<DeviceQuery> {
+  const { DeviceQuery } = await import("./device-query.ts");
+  const open = queries();
+  return (open.devices ??= new DeviceQuery(open.on));
+}
+
+/** Does something that may take long in slices, until it is cancelled. */
+async function inSlices<T>(id: number, work: (pause: () => Promise<void>) => Promise<T>): Promise<T> {
+  if (running.size >= maxRunning) throw new StorageFault("OVERLOAD", `Cannot answer the query: ${maxRunning} others are being answered`);
+  const state = { cancelled: false };
+  running.set(id, state);
+  try {
+    return await work(async () => {
+      await turns.next();
+      if (state.cancelled) throw cancelled();
+    });
+  } finally {
+    running.delete(id);
+  }
 }
 
 /** Which calls are about the file of series. */
-const seriesCalls: ReadonlySet<string> = new Set<keyof WorkerCalls>(["ingest", "series", "devices", "device", "retainSeries"]);
-
-const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const seriesCalls: ReadonlySet<string> = new Set<keyof WorkerCalls>(["ingest", "series", "aggregate", "readings", "devices", "device", "roll", "retainSeries"]);
 
 port.on("message", (request: WorkerRequest) => {
-  const serve = calls[request.call] as (argument: unknown) => unknown;
+  const serve = calls[request.call] as (argument: unknown, id: number) => unknown;
   try {
-    const result = serve(request.argument);
+    const result = serve(request.argument, request.id);
     if (result instanceof Promise) result.then((value: unknown) => answer(request, value), (error: unknown) => refuse(request, error));
     else answer(request, result);
   } catch (error) {
@@ -106,7 +141,7 @@ port.on("message", (request: WorkerRequest) => {
   }
   if (request.call === "append") afterwards(() => journal.checkpointIfDue());
   else if (request.call === "rekey") afterwards(() => journal.checkpointIfDue());
-  else if (request.call === "ingest") afterwards(() => series.checkpointIfDue());
+  else if (request.call === "ingest" || request.call === "roll") afterwards(() => series.checkpointIfDue());
 });
 
 /** A checkpoint that fails has closed its connection: the next call opens another, and says so when it cannot. */
