@@ -1,7 +1,7 @@
 import type { Clock } from "@busbar/core";
 import { ModbusFault } from "./modbus-fault.ts";
 import { encodeRead } from "./pdu.ts";
-import { nextPause, ReadPlan, type PlannedBlock, type ReadPlanLimits } from "./read-plan.ts";
+import { nextPause, ReadPlan, type PartedBlock, type PlannedBlock, type ReadPlanLimits } from "./read-plan.ts";
 import type { TagState } from "./tag-state.ts";
 
 /** Sends a PDU to the device and resolves with the data of its answer. @throws {ModbusFault} */
@@ -75,7 +75,7 @@ export class PollGroup {
     for (const tag of block.spans) tag.take(data, block.address, now);
     block.silent = undefined;
     block.refused = undefined;
-    this.#plan.accept(block.spans);
+    this.#plan.accept(block);
   }
 
   async #readBlock(block: PlannedBlock<TagState>, ask: Ask): Promise<ModbusFault | undefined> {
@@ -88,7 +88,7 @@ export class PollGroup {
       return fault;
     }
     // Where nothing at all is shown this is no matter of which cells: it is asked for as a whole until something is.
-    if (!(await this.#takeApart(parts, ask))) block.refused = nextPause(block.refused, { now, most: longestSilence });
+    if (!(await this.#takeApart({ block, parts }, ask))) block.refused = nextPause(block.refused, { now, most: longestSilence });
     return fault;
   }
 
@@ -104,31 +104,40 @@ export class PollGroup {
     }
   }
 
-  /** Reads the halves of what was refused, and their halves. Returns whether anything was answered. */
-  async #takeApart(parts: readonly [PlannedBlock<TagState>, PlannedBlock<TagState>], ask: Ask): Promise<boolean> {
+  /** Reads the parts of what was refused, and their parts. Returns whether anything was answered. */
+  async #takeApart(parted: Parted, ask: Ask): Promise<boolean> {
     const refused: PlannedBlock<TagState>[] = [];
-    const answered = await this.#searchParts(parts, { ask, refused });
+    const answered = await this.#readParts(parted, { ask, refused });
     const now = this.#options.clock.now();
     if (answered) for (const { spans } of refused) this.#plan.refuse(spans, now);
     return answered;
   }
 
-  async #searchParts(parts: readonly [PlannedBlock<TagState>, PlannedBlock<TagState>], search: { readonly ask: Ask; readonly refused: PlannedBlock<TagState>[] }): Promise<boolean> {
-    let answers = 0;
+  async #readParts({ block, parts }: Parted, search: Search): Promise<boolean> {
+    let answered = false;
     let whole = 0;
     for (const part of parts) {
-      if (this.#options.gone()) return answers > 0;
+      if (this.#options.gone()) return answered;
       const fault = await this.#tryBlock(part, search.ask);
       if (fault === undefined) {
         whole++;
-        answers++;
+        answered = true;
       } else if (fault.refusesRange) {
         const smaller = this.#plan.split(part);
         if (smaller === undefined) search.refused.push(part);
-        else if (await this.#searchParts(smaller, search)) answers++;
+        else if (await this.#readParts({ block: part, parts: smaller }, search)) answered = true;
       }
     }
-    if (whole === 2) this.#plan.separate(parts[1], this.#options.clock.now());
-    return answers > 0;
+    if (whole === 2) this.#plan.separate({ block, parts }, this.#options.clock.now());
+    return answered;
   }
+}
+
+type Parted = PartedBlock<TagState>;
+
+/** A search for what a device refuses. */
+interface Search {
+  readonly ask: Ask;
+  /** What it refuses and cannot be parted. */
+  readonly refused: PlannedBlock<TagState>[];
 }

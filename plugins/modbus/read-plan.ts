@@ -17,6 +17,12 @@ export interface PlannedBlock<S extends Slot = Slot> extends Block<S> {
   refused?: { readonly until: number; readonly pause: number } | undefined;
 }
 
+/** A block and its two parts. */
+export interface PartedBlock<S extends Slot> {
+  readonly block: PlannedBlock<S>;
+  readonly parts: readonly [PlannedBlock<S>, PlannedBlock<S>];
+}
+
 /** What a plan keeps to. */
 export interface ReadPlanLimits {
   readonly maxRegisters: number;
@@ -35,14 +41,25 @@ export function nextPause(before: { readonly pause: number } | undefined, { now,
   return { until: now + pause, pause };
 }
 
+/** How many cells the device brings in one request, as far as it is known. */
+interface Length {
+  /** So many it did. */
+  readonly good: number;
+  /** So many it refused. */
+  readonly bad: number;
+  readonly until: number;
+}
+
 /**
- * Which requests bring the values of a poll group. It learns from refusals: where two halves of a refused request are answered one by one, they are not merged again for a while; what is
- * refused by itself is asked for with growing pauses, by itself, and does not hold up the others.
+ * Which requests bring the values of a poll group. It learns from refusals. Where both halves of a refused request are answered, it was either too long, and by halving what is between a length that
+ * was refused and one that was not the right one is found, or there is something between the halves, and they are not merged again. What is refused by itself is asked for by itself with
+ * growing pauses, and the others are read around it. All of it for a while: then it is tried anew.
  */
 export class ReadPlan<S extends Slot> {
   readonly #slots: readonly S[];
   readonly #limits: ReadPlanLimits;
   #barriers: readonly { readonly table: Table; readonly address: number; readonly until: number }[] = [];
+  readonly #lengths = new Map<Table, Length>();
   #blocks: readonly PlannedBlock<S>[] | undefined;
 
   constructor(slots: readonly S[], limits: ReadPlanLimits) {
@@ -52,33 +69,35 @@ export class ReadPlan<S extends Slot> {
 
   /** The requests that are due. */
   blocks(now: number): readonly PlannedBlock<S>[] {
-    if (this.#barriers.some(({ until }) => now >= until)) {
-      this.#barriers = this.#barriers.filter(({ until }) => now < until);
-      this.#blocks = undefined;
-    }
+    this.#forget(now);
     this.#blocks ??= this.#lay(this.#slots.filter(({ refused }) => refused === undefined), this.#limits.maxGap);
     const again = this.#slots.filter(({ refused }) => refused !== undefined && now >= refused.until);
     const due = this.#blocks.filter(({ silent }) => silent === undefined || now >= silent.until);
     return again.length === 0 ? due : [...due, ...apart(again)];
   }
 
-  /** The two halves of a block, between which no value lies; undefined where there is no such place. */
-  split(block: PlannedBlock<S>): readonly [PlannedBlock<S>, PlannedBlock<S>] | undefined {
+  /** A block in two parts, neither of which cuts a value: at its widest gap, else near its middle. Undefined where it cannot be parted. */
+  split(block: PlannedBlock<S>): PartedBlock<S>["parts"] | undefined {
     const { spans, table } = block;
-    let end = 0;
-    const places: number[] = [];
+    const middle = block.address + block.cells / 2;
+    let end = block.address;
+    let best: { readonly at: number; readonly gap: number; readonly off: number } | undefined;
     spans.forEach(({ address, cells }, at) => {
-      if (at > 0 && address >= end) places.push(at);
+      const gap = address - end;
+      const off = Math.abs(address - middle);
+      if (at > 0 && gap >= 0 && (best === undefined || gap > best.gap || (gap === best.gap && off < best.off))) best = { at, gap, off };
       end = Math.max(end, address + cells);
     });
-    const middle = block.address + block.cells / 2;
-    const place = places.toSorted((a, b) => Math.abs(spans[a]!.address - middle) - Math.abs(spans[b]!.address - middle))[0];
-    return place === undefined ? undefined : [whole(table, spans.slice(0, place)), whole(table, spans.slice(place))];
+    return best === undefined ? undefined : [whole(table, spans.slice(0, best.at)), whole(table, spans.slice(best.at))];
   }
 
-  /** Both sides of this address were answered, together they were refused. */
-  separate({ table, address }: PlannedBlock<S>, now: number): void {
-    this.#barriers = [...this.#barriers, { table, address, until: now + this.#limits.relearn }];
+  /** Both parts of a block were answered, together they were refused. */
+  separate({ block, parts: [first, second] }: PartedBlock<S>, now: number): void {
+    const until = now + this.#limits.relearn;
+    const before = this.#lengths.get(block.table);
+    // Where nothing lies between the values that are wanted, and each of them is shown, only the length is left.
+    if (isDense(block)) this.#lengths.set(block.table, { good: Math.max(first.cells, second.cells, before?.good ?? 0), bad: Math.min(block.cells, before?.bad ?? block.cells), until });
+    else this.#barriers = [...this.#barriers, { table: second.table, address: second.address, until }];
     this.#blocks = undefined;
   }
 
@@ -89,21 +108,41 @@ export class ReadPlan<S extends Slot> {
   }
 
   /** The device shows these values. */
-  accept(slots: readonly S[]): void {
-    for (const slot of slots) {
+  accept(block: PlannedBlock<S>): void {
+    for (const slot of block.spans) {
       if (slot.refused === undefined) continue;
       slot.refused = undefined;
       this.#blocks = undefined;
     }
+    const length = this.#lengths.get(block.table);
+    if (length === undefined || block.cells <= length.good || block.cells >= length.bad) return;
+    this.#lengths.set(block.table, { ...length, good: block.cells });
+    this.#blocks = undefined;
+  }
+
+  #forget(now: number): void {
+    for (const [table, { until }] of this.#lengths) {
+      if (now < until) continue;
+      this.#lengths.delete(table);
+      this.#blocks = undefined;
+    }
+    if (this.#barriers.every(({ until }) => now < until)) return;
+    this.#barriers = this.#barriers.filter(({ until }) => now < until);
+    this.#blocks = undefined;
   }
 
   #lay(slots: readonly S[], gap: number): readonly PlannedBlock<S>[] {
-    const { maxBits, maxRegisters } = this.#limits;
     return tablesOf(slots).flatMap((table) => {
-      const barriers = this.#barriers.filter((one) => one.table === table).map(({ address }) => address);
-      const most = isBitTable(table) ? maxBits : maxRegisters;
-      return coalesce(slots.filter((slot) => slot.table === table), { most, gap, barriers }).map((block) => ({ ...block, table }));
+      const refused = this.#slots.filter((slot) => slot.table === table && slot.refused !== undefined);
+      const barriers = [...this.#barriers.filter((one) => one.table === table), ...refused].map(({ address }) => address);
+      return coalesce(slots.filter((slot) => slot.table === table), { most: this.#most(table), gap, barriers }).map((block) => ({ ...block, table }));
     });
+  }
+
+  #most(table: Table): number {
+    const { maxBits, maxRegisters } = this.#limits;
+    const length = this.#lengths.get(table);
+    return Math.min(isBitTable(table) ? maxBits : maxRegisters, length === undefined ? Number.POSITIVE_INFINITY : (length.good + length.bad) >> 1);
   }
 }
 
@@ -117,4 +156,14 @@ function apart<S extends Slot>(slots: readonly S[]): readonly PlannedBlock<S>[] 
 function whole<S extends Slot>(table: Table, spans: readonly S[]): PlannedBlock<S> {
   const address = spans[0]!.address;
   return { table, address, cells: Math.max(...spans.map((span) => span.address + span.cells)) - address, spans };
+}
+
+/** Whether each of its cells is wanted. */
+function isDense({ spans, address }: PlannedBlock): boolean {
+  let end = address;
+  for (const span of spans) {
+    if (span.address > end) return false;
+    end = Math.max(end, span.address + span.cells);
+  }
+  return true;
 }
