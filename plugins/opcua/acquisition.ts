@@ -10,7 +10,7 @@ import { readAll, startPolling } from "./poll-groups.ts";
 import { Readings } from "./readings.ts";
 import { Selection } from "./selection.ts";
 import type { Outage, ServerLife } from "./server-link.ts";
-import { Subscriptions, type Resumption } from "./subscriptions.ts";
+import type { Resumption, Subscriptions, SubscriptionsOptions } from "./subscriptions.ts";
 
 /** What acquires values. */
 export interface AcquisitionOptions {
@@ -29,7 +29,9 @@ export interface AcquisitionOptions {
   readonly onDevice: (id: string) => void;
   /** A report has come. */
   readonly onReport: () => void;
-  readonly subscriptions: (handlers: Pick<ConstructorParameters<typeof Subscriptions>[0], "onValues" | "onMissed">) => Subscriptions;
+  /** Called with each connection, before values are watched, with what became of the subscriptions. */
+  readonly prepare: (life: ServerLife, how: Resumption, subscriptions: Subscriptions) => Promise<void>;
+  readonly subscriptions: (handlers: Pick<SubscriptionsOptions, "onValues" | "onMissed">) => Subscriptions;
 }
 
 const isStructure = ({ value }: MonitoredItemNotification): boolean => value.value.dataType === DataType.ExtensionObject;
@@ -79,9 +81,14 @@ export class Acquisition {
     }
   }
 
+  /** Tells of the devices that are known before there is a connection: those of the config's nodes, and these. */
+  announce(others: readonly string[]): void {
+    this.#tellDevices([...this.selection.devices, ...others]);
+  }
+
   /** Takes up a connection: goes on with the subscriptions that the server has kept, or has everything watched anew, and sees to the gap. */
   async begin(life: ServerLife, outage: Outage | undefined): Promise<void> {
-    const { log, tell } = this.#options;
+    const { log, prepare, tell } = this.#options;
     const { view, connection, signal } = life;
     this.#life = life;
     const how: Resumption = life.sameNamespaces ? await this.#subscriptions.resume(connection.session, connection.kept) : "gone";
@@ -89,13 +96,15 @@ export class Acquisition {
     if (how === "gone") {
       for (const point of points) Object.assign(point, { before: point.last, first: 0 });
       this.#subscriptions.begin(connection.session);
+      await prepare(life, how, this.#subscriptions);
       const found = await this.selection.find(view, { only: "all", signal });
       await this.#watch(life, found);
     } else {
+      await prepare(life, how, this.#subscriptions);
       // the server tells of changes only: whoever heard that all is bad hears now what is
       await readAll(points.filter(({ problem, watching }) => problem === undefined && watching.poll === undefined), { ...this.#way(life) });
     }
-    this.#findDevices();
+    this.#tellDevices(this.selection.devices);
     const failed = points.filter(({ problem }) => problem !== undefined);
     for (const point of failed) this.#readings.addBad(point, point.problem!.startsWith("Bad") ? point.problem! : "BadNodeIdUnknown");
     void this.#readings.flush();
@@ -176,7 +185,7 @@ export class Acquisition {
       await this.#watch(life, found);
       const fresh = this.selection.points.slice(known).filter(({ watching }) => watching.poll !== undefined);
       startPolling(fresh, { ...this.#way(life), clock, skipped: this.#skipped });
-      this.#findDevices();
+      this.#tellDevices(this.selection.devices);
     };
     const cancel = clock.every(config.refresh, () => {
       if (busy || (config.folders.length === 0 && this.selection.points.every(({ problem }) => problem === undefined))) return;
@@ -186,8 +195,8 @@ export class Acquisition {
     life.signal.addEventListener("abort", cancel, { once: true });
   }
 
-  #findDevices(): void {
-    for (const id of this.selection.devices) {
+  #tellDevices(ids: Iterable<string>): void {
+    for (const id of ids) {
       if (this.#devices.has(id)) continue;
       this.#devices.add(id);
       this.#options.onDevice(id);

@@ -1,6 +1,9 @@
 import { join } from "node:path";
+import { createWriteGuard } from "@busbar/core";
 import { Acquisition } from "./acquisition.ts";
+import { AlarmFeed } from "./alarm-feed.ts";
 import { parseFingerprint } from "./certificate-text.ts";
+import { DeviceCommands } from "./device-commands.ts";
 import { readLastTimes, writeLastTimes } from "./last-times.ts";
 import { logLibrary } from "./library-log.ts";
 import { openOwnCertificate } from "./own-certificate.ts";
@@ -22,19 +25,30 @@ export async function startClient(ctx: OpcuaContext): Promise<void> {
   let online = false;
   const tellPresence = (device: string): void =>
     void bus.publish({ type: "event", from: `${device}/presence`, payload: { presence: online ? "online" : "offline", lastSeen: link.heard ?? clock.now() }, retain: true });
+  const device = config.device ?? id;
+  const feed = new AlarmFeed({ config, bus, log, signal, deviceOf: (source) => (devices.has(source) ? source : device) });
   const acquisition: Acquisition = new Acquisition({
     config, instance: id, bus, clock, log, metrics, signal, lastTimes, tell,
-    onDevice: (device) => {
-      devices.add(device);
-      if (link.life !== undefined) tellPresence(device); // else they are told together
+    onDevice: (one) => {
+      devices.add(one);
+      ctx.defer(commands.listen(one));
+      if (link.life !== undefined) tellPresence(one); // else they are told together
     },
     onReport: () => (link.heard = clock.now()),
+    prepare: async (life, how, subscriptions) => {
+      await feed.begin(life, how, subscriptions);
+      await commands.findMethods(life);
+    },
     subscriptions: (handlers) => new Subscriptions({
       settings: config.subscription, clock, log, timeout: config.timeout,
-      onEvent: () => {},
+      onEvent: (handle, fields) => feed.take(handle, fields),
       onLost: (reason) => link.life?.connection.break(reason),
       ...handlers,
     }),
+  });
+  const commands = new DeviceCommands({
+    config, bus, clock, log, signal, writes: createWriteGuard(ctx), selection: acquisition.selection, device, life: () => link.life,
+    alarms: config.alarms.sources.length > 0 ? feed.alarms : undefined,
   });
   const link = new ServerLink({
     connection: await connectionSettings(ctx), clock, log, reconnect: config.reconnect, keepAlive: config.keepAlive,
@@ -54,6 +68,7 @@ export async function startClient(ctx: OpcuaContext): Promise<void> {
       tell({ event: "connection", state: "down", url: config.url, reason });
     },
   });
+  acquisition.announce([...config.methods.map((entry) => entry.device ?? device), ...(config.alarms.sources.length > 0 ? [device] : [])]);
   link.heard = lastTimes?.at;
   metrics.gauge("busbar_opcua_connected", "Whether the server is connected: 1 or 0", () => (link.life === undefined ? 0 : 1), { instance: id });
   if (config.history.enabled) {

@@ -64,7 +64,7 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/ECONNREFUSED/, "nothing listens there"],
   [/ENOTFOUND|EAI_AGAIN/, "the host name is not known"],
   [/EHOSTUNREACH|ENETUNREACH/, "there is no way to that address"],
-  [/disconnected by third party|ECONNRESET|EPIPE/, "the other side or the network cut the connection"],
+  [/disconnected by third party|Connection Break|ECONNRESET|EPIPE/, "the other side or the network cut the connection"],
   [/ETIMEDOUT|timeout|timed out/i, "it does not answer in time"],
   [/BadSecurityChecksFailed|BadCertificateUntrusted/, "the server does not trust our certificate (BadSecurityChecksFailed): trust it there"],
   [/BadSecurityPolicyRejected/, "the server refuses the security policy (BadSecurityPolicyRejected)"],

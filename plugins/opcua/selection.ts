@@ -39,6 +39,11 @@ export class Selection {
     return new Set(this.points.map(({ device }) => device));
   }
 
+  /** The point of a tag. */
+  get(device: string, tag: string): Point | undefined {
+    return this.#byKey.get(pointKey({ device, tag }));
+  }
+
   /**
    * Finds the nodes of all points, or only those that have a problem, and looks into the folders. Fills in `nodeId`, `unit`, `values`, `historic` and `problem`. Returns the points whose
    * nodes were found now.

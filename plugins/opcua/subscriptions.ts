@@ -76,6 +76,11 @@ export class Subscriptions {
     return this.#list.size;
   }
 
+  /** Their ids at the server. */
+  get ids(): readonly number[] {
+    return [...this.#list.keys()];
+  }
+
   /** Works with this session from now on, without subscriptions. */
   begin(session: ClientSession): void {
     this.#list.clear();
@@ -205,10 +210,11 @@ export class Subscriptions {
   #deliver(subscription: Subscription, { sequenceNumber, notificationData }: NotificationMessage): void {
     const { onValues, onEvent, onLost } = this.#options;
     let taken: Promise<void> | undefined;
+    // GoodSubscriptionTransferred is our own doing; where somebody else has taken it, its silence shows
     for (const data of notificationData ?? []) {
       if (data instanceof DataChangeNotification) taken = onValues(data.monitoredItems ?? []) ?? taken;
       else if (data instanceof EventNotificationList) for (const { clientHandle, eventFields } of data.events ?? []) onEvent(clientHandle, eventFields ?? []);
-      else if (data instanceof StatusChangeNotification) onLost(`the server has ended the subscription (${data.status.name})`);
+      else if (data instanceof StatusChangeNotification && !data.status.isGoodish()) onLost(`the server has ended the subscription (${data.status.name})`);
     }
     const acknowledge = (): void => void this.#acknowledgements.push({ subscriptionId: subscription.id, sequenceNumber });
     if (taken === undefined) return acknowledge();
