@@ -18,6 +18,7 @@ const runtimeUse: Readonly<Record<string, { readonly modules: readonly string[];
   "core/at-rest/at-rest-keys.ts": { modules: ["node:crypto"], reason: "AES-GCM within the turn in which a batch is written; WebCrypto's is asynchronous" },
   "core/memory-journal.ts": { modules: ["node:crypto"], reason: "a journal has an identity drawn at random" },
   "core/session/signed/signed-messages.ts": { modules: ["node:crypto"], reason: "HMAC within the turn in which a message comes; WebCrypto's is asynchronous" },
+  "core/kernel/route-states.ts": { modules: ["node:zlib"], reason: "what steps remember is compressed within the turn in which it is written; CompressionStream is asynchronous" },
   "core/route-msgid.ts": { modules: ["node:crypto"], reason: "message ids behind a route are digests; WebCrypto's are asynchronous" },
 };
 const runtimeFolders: Readonly<Record<string, string>> = {

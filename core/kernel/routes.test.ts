@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { inflateRawSync } from "node:zlib";
 import * as v from "valibot";
 import type { CheckedConfig, CheckedRoute } from "../config/checked.ts";
 import type { Journal } from "../journal.ts";
 import { createMemoryJournal } from "../memory-journal.ts";
 import { JournalPort } from "../ports.ts";
 import { defineStep, type StepDefinition } from "../step.ts";
-import { readAll } from "../testkit/journal-message.ts";
+import { journalMessage, readAll } from "../testkit/journal-message.ts";
 import { configOf, instanceOf, kernelOf, pluginOf, type KernelUnderTest } from "./kernel-fixture.ts";
 
 /** Sums what passes; `every`: says the sum by itself, so often. */
@@ -71,7 +72,7 @@ describe("Routes", () => {
     const stored = await readAll(journal, { after: 0, pattern: "#" });
     const [state] = (await journal.retained()).filter(({ message }) => message.type === "route-state");
     const answer = stored.find(({ message }) => message.topic === "ack/teller");
-    assert.equal((state!.message.payload as { steps: Record<string, { state: unknown }> }).steps["0/ledger"]!.state, 42);
+    assert.equal(JSON.parse(inflateRawSync(state!.message.payload as Uint8Array).toString()).steps["0/ledger"].state, 42);
     assert.ok(state!.offset < answer!.offset, `the state is at ${state!.offset}, the answer at ${answer!.offset}`);
     await first.kernel.stop();
   });
@@ -192,6 +193,17 @@ describe("Routes", () => {
     assert.ok(subject.log.some(({ message, fields }) => message.includes("remember too much") && fields["limit"] === 1024));
     await subject.kernel.stop();
     assert.equal(await states(journal), 0);
+  });
+
+  it("begin anew, and say so, where what is in the journal cannot be read", async () => {
+    const journal = createMemoryJournal();
+    await journal.append([journalMessage({ type: "event", from: "gateway/r", retain: true, payload: new Uint8Array([1, 2, 3]) })].map((message) => Object.assign(message, { type: "route-state", topic: "route-state/gateway/r" })));
+    const first = await start(journal, [routeOf()]);
+    await say(first, 1, "1");
+    await first.clock.advance(0);
+    assert.ok(first.log.some(({ message, fields }) => message.includes("cannot be read") && fields["route"] === "r"));
+    assert.deepEqual(await sums(journal), [1]);
+    await first.kernel.stop();
   });
 
   it("hide what steps remember from everybody", async () => {

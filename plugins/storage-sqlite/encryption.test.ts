@@ -160,3 +160,16 @@ test("rekey() that is killed goes on where it was, and no entry is lost", async 
     assert.deepEqual([entries.length, entries.every(({ message }) => (message.payload as { name: unknown }).name === "Erika Mustermann")], [10_000, true]);
   });
 });
+
+test("what steps of routes remember is in none of the files as soon as there is any rule, and is read as it was", async (context) => {
+  const folder = temporaryFolder(context);
+  const file = join(folder, "busbar.db");
+  const encryption = { sensitive, keys: [old] };
+  const state = Object.assign(journalMessage({ type: "event", from: "gateway/thin", retain: true, qos: 1, msgid: "r-1", payload: new TextEncoder().encode("a cough") }), { type: "route-state", topic: "route-state/gateway/thin" });
+  await reopened(file, encryption, async (storage) => void (await storage.journal.append([state])));
+  assert.deepEqual(leaks(folder), []);
+  await reopened(file, encryption, async (storage) => {
+    const [kept] = await storage.journal.retained();
+    assert.deepEqual([kept?.message.topic, kept?.message.payload], ["route-state/gateway/thin", new TextEncoder().encode("a cough")]);
+  });
+});
