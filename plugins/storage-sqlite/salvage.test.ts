@@ -100,6 +100,27 @@ test("openStorage() salvages what can be read of the series, or starts new ones"
   }
 });
 
+test("openStorage() keeps rollups, codes and both times of salvaged series", async (context) => {
+  const file = join(temporaryFolder(context), "busbar.db");
+  const start = 1_749_999_600_000;
+  const hour = 3_600_000;
+  const ask = async ({ store }: Opened) => (await store.aggregate({ device: "d", tag: "t", edges: [start, start + hour, start + 2 * hour, start + 3 * hour], aggregates: ["sum", "max"], quality: "good" })).buckets;
+  const first = await open(context, file);
+  for (let at = 0; at < 1080; at++) first.queue.add(journalMessage({ from: "d", timestamp: start, payload: { values: [{ tag: "t", value: at, timestamp: start + at * 10_000, ...(at % 100 === 7 ? { quality: "bad", code: "BadNoData" } : {}) }] } }, start + 20_000_000));
+  while ((await first.retain({ journal: { before: 0, size: 1e15, maxSize: 1e15 }, series: { before: start + 1.5 * hour, size: 1e15 } })).more);
+  const before = await ask(first);
+  assert.equal(before[0]!.count, 356);
+  await first.close();
+  overwrite(file.replace(".db", "-series.db"), 0, Buffer.alloc(4096, 1));
+  const second = await open(context, file);
+  assert.deepEqual(second.findings.map(({ reason }) => reason), ["damaged-file"]);
+  assert.deepEqual(await ask(second), before);
+  while ((await second.roll(start + 10 * hour)).more);
+  assert.deepEqual(await ask(second), before, "rolled up anew");
+  const { readings } = await second.store.readings({ device: "d", tag: "t", since: start + 6_070_000, until: start + 6_070_001, limit: 10 });
+  assert.deepEqual(readings, [{ time: start + 6_070_000, received: start + 20_000_000, value: 607, quality: "bad", code: "BadNoData" }]);
+});
+
 test("openStorage() goes on with a replacement that a crash cut short", async (context) => {
   const { file, epoch } = await fill(context);
   const folder = dirname(file);

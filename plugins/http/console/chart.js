@@ -95,15 +95,15 @@ export class Chart {
    *
    * @param {string} device
    * @param {readonly import("./readings.js").Reading[]} readings
-   * @param {number} time
+   * @param {number} time of those that have none of their own
    */
   take(device, readings, time) {
     if (this.#picked?.device !== device) return;
-    for (const { tag, value } of readings) {
+    for (const { tag, value, time: own = time } of readings) {
       const number = tag === this.#picked.tag ? numberOf(value) : undefined;
       if (number === undefined) continue;
-      this.#early?.push({ time, value: number });
-      addPoint(this.#series, { time, value: number });
+      this.#early?.push({ time: own, value: number });
+      addPoint(this.#series, { time: own, value: number });
       this.#draw();
     }
   }

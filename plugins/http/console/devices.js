@@ -65,7 +65,7 @@ export class Devices {
     if (readings.length === 0) return readings;
     const card = this.#card(id);
     const before = card.tags.size;
-    for (const reading of readings) card.take(reading, message.timestamp);
+    for (const reading of readings) card.take(reading, reading.time ?? message.timestamp);
     card.presence(true, message.timestamp);
     if (card.tags.size !== before) this.#layoutDue = true;
     this.#changed.add(card);

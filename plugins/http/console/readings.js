@@ -1,6 +1,6 @@
 /**
- * @typedef {number | string | boolean} Value
- * @typedef {{ readonly tag: string, readonly value: Value, readonly unit: string, readonly quality: string }} Reading
+ * @typedef {number | string | boolean | null} Value null = the source has none
+ * @typedef {{ readonly tag: string, readonly value: Value, readonly unit: string, readonly quality: string, readonly time?: number }} Reading time: its own, ms since the Unix epoch
  */
 
 /**
@@ -27,8 +27,10 @@ export function readingsOf(payload) {
   if (!Array.isArray(values)) return Object.entries(payload).flatMap(([tag, value]) => (isValue(value) ? [{ tag, value, unit: "", quality: "good" }] : []));
   const whole = typeof quality === "string" ? quality : "good";
   return values.flatMap((one) => {
-    if (typeof one !== "object" || one === null || typeof one.tag !== "string" || !isValue(one.value)) return [];
-    return [{ tag: one.tag, value: one.value, unit: typeof one.unit === "string" ? one.unit : "", quality: typeof one.quality === "string" ? one.quality : whole }];
+    if (typeof one !== "object" || one === null || typeof one.tag !== "string") return [];
+    const quality = typeof one.quality === "string" ? one.quality : whole;
+    if (!isValue(one.value) && (one.value !== null || quality === "good")) return [];
+    return [{ tag: one.tag, value: one.value, unit: typeof one.unit === "string" ? one.unit : "", quality, ...(Number.isInteger(one.timestamp) && one.timestamp >= 0 ? { time: one.timestamp } : {}) }];
   });
 }
 
@@ -41,12 +43,13 @@ function isValue(value) {
 }
 
 /**
- * A value for a person: about four digits that matter, on and off, text as it is.
+ * A value for a person: about four digits that matter, on and off, text as it is, a dash where there is none.
  *
  * @param {Value} value
  * @returns {string}
  */
 export function formatValue(value) {
+  if (value === null) return "–";
   if (typeof value === "boolean") return value ? "on" : "off";
   if (typeof value === "string") return value.length > 40 ? value.slice(0, 39) + "…" : value;
   const size = Math.abs(value);
@@ -58,7 +61,7 @@ export function formatValue(value) {
 const formats = [0, 1, 2, 3].map((digits) => new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
 
 /**
- * The number that stands for a value in a chart; undefined for text.
+ * The number that stands for a value in a chart; undefined for text and for none.
  *
  * @param {Value} value
  * @returns {number | undefined}
