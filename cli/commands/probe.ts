@@ -2,11 +2,13 @@ import { nearest } from "@busbar/core";
 import { defineCommand, type OptionSpecs } from "../command.ts";
 import { usageFailure } from "../failure.ts";
 import { modbusProbe } from "../probe/modbus.ts";
+import { opcuaProbe } from "../probe/opcua.ts";
 import type { ProbeProtocol } from "../probe/probe-protocol.ts";
 
 /** The protocols, by the word that comes first. */
 const protocols: Readonly<Record<string, ProbeProtocol<any>>> = {
   modbus: modbusProbe,
+  opcua: opcuaProbe,
 };
 
 const names = Object.keys(protocols);

@@ -19,7 +19,7 @@ export const modbusProbe = defineProbe({
     rtu: { kind: "flag", text: "modbus: RTU frames over TCP, as serial servers pass them on" },
     baud: { kind: "number", value: "n", min: 50, max: 4_000_000, whole: true, text: "modbus: bits a second of a serial line", fallback: 19_200 },
     parity: { kind: "choice", of: parities, text: "modbus: parity of a serial line; without it two stop bits", fallback: "even" },
-    timeout: { kind: "duration", min: 10, max: 60_000, text: "how long an answer may take", fallback: "1s" },
+    timeout: { kind: "duration", min: 10, max: 60_000, text: "how long an answer may take (default 1s for modbus, 5s for opcua)" },
   },
   examples: [
     ["busbar probe modbus 192.168.1.20", "the first ten holding registers of unit 1"],
@@ -40,7 +40,7 @@ export const modbusProbe = defineProbe({
         address: options.address,
         count: Math.min(options.count, 65_536 - options.address),
         ...(options.most === undefined ? {} : { most: options.most }),
-        timeout: options.timeout,
+        timeout: options.timeout ?? 1_000,
         signal: interrupted.signal,
       });
       print(options.json ? JSON.stringify(report) : formatReport(report));

@@ -29,6 +29,8 @@ export interface BrowseOptions {
   readonly depth?: number;
   /** Nodes at most; default 10,000. */
   readonly limit?: number;
+  /** Ids of nodes, as `NodeId.toString()` writes them, that are left out with all that is below them. */
+  readonly skip?: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -50,19 +52,20 @@ const classMask = NodeClass.Object | NodeClass.Variable | NodeClass.Method;
  * Nor are the parts of a condition, whose state comes as events. A node that can be reached in several ways is found once, by the shortest.
  * @throws {Error} of the client library when the server does not answer.
  */
-export async function browseTree(view: ServerView, start: NodeId, { depth = 8, limit = 10_000, signal }: BrowseOptions): Promise<BrowsedTree> {
-  const seen = new Set([start.toString()]);
+export async function browseTree(view: ServerView, start: NodeId, { depth = 8, limit = 10_000, skip = [], signal }: BrowseOptions): Promise<BrowsedTree> {
+  const seen = new Set([start.toString(), ...skip]);
+  const most = limit + seen.size - 1;
   const root: Branch = { node: { nodeId: start, steps: [], displayName: "", kind: "object" }, children: [] };
   let cut: BrowsedTree["cut"];
   let level = [root];
   for (let at = 0; level.length > 0; at++) {
-    const below = await browseLevel(view, level, { maxReferences: limit - seen.size + 1_000, signal });
+    const below = await browseLevel(view, level, { maxReferences: most - seen.size + 1_000, signal });
     const next: Branch[] = [];
     for (const { parent, reference } of below.found) {
       const key = reference.nodeId.toString();
       if (seen.has(key)) continue;
       if (at >= depth) cut ??= "depth";
-      else if (seen.size > limit) cut = "limit";
+      else if (seen.size > most) cut = "limit";
       else {
         seen.add(key);
         const branch = branchOf(reference, parent);
