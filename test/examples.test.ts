@@ -8,7 +8,7 @@ import { formatProblem, installedJsonSchema, loadConfig } from "@busbar/core";
 const root = join(import.meta.dirname, "..");
 
 test("every example's config is right", async () => {
-  const files = globSync("examples/*/busbar.{yaml,json,ts}", { cwd: root });
+  const files = globSync("examples/*/*.{yaml,yml}", { cwd: root });
   assert.ok(files.includes(join("examples", "default", "busbar.yaml")));
   for (const file of files) assert.deepEqual((await loadConfig(join(root, file))).problems.map(formatProblem), []);
 });
