@@ -2,7 +2,7 @@ import type { Bus, Log } from "@busbar/core";
 import { StatusCodes, type Variant } from "node-opcua-client";
 import { Alarms } from "./alarms.ts";
 import type { OpcuaConfig } from "./config.ts";
-import { eventItem } from "./event-fields.ts";
+import { monitorEvents } from "./monitor-events.ts";
 import { parseNodeAddress } from "./node-id.ts";
 import { resolveNodes } from "./resolve-nodes.ts";
 import type { ServerLife } from "./server-link.ts";
@@ -53,7 +53,7 @@ export class AlarmFeed {
       const found = await resolveNodes(view, sources.map(parseNodeAddress), { signal });
       const nodes = found.flatMap((one, at) => ("nodeId" in one ? [{ nodeId: one.nodeId, at }] : []));
       for (const [at, one] of found.entries()) if ("problem" in one) log.warn("a source of events is not there", { source: sources[at], reason: one.problem });
-      const results = await subscriptions.monitor(nodes.map(({ nodeId, at }) => eventItem(nodeId, { handle: firstHandle + at })), { perCall: view.limits.monitor, signal });
+      const results = await monitorEvents(nodes.map(({ nodeId, at }) => ({ nodeId, handle: firstHandle + at })), { alarms: this.alarms, monitor: (items) => subscriptions.monitor(items, { perCall: view.limits.monitor, signal }) });
       for (const [at, { statusCode }] of results.entries()) if (!statusCode.isGoodish()) log.warn("a source of events cannot be subscribed to", { source: sources[nodes[at]!.at], reason: statusCode.name });
       this.#ids = subscriptions.ids; // values come after, so these are the ones
     }

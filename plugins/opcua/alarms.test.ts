@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { until } from "@busbar/core/testkit";
-import { ClientMonitoredItem, type ClientSubscription, resolveNodeId, TimestampsToReturn, type Variant } from "node-opcua-client";
+import { ClientMonitoredItem, type ClientSubscription, DataType, type EventFilter, EventFilterResult, type MonitoredItemCreateRequestOptions, MonitoredItemCreateResult, resolveNodeId, StatusCodes, TimestampsToReturn, Variant } from "node-opcua-client";
 import { type AlarmMessage, Alarms } from "./alarms.ts";
 import { carryOut, parseCommand } from "./command.ts";
-import { eventItem } from "./event-fields.ts";
+import { eventFields, eventItem } from "./event-fields.ts";
+import { monitorEvents } from "./monitor-events.ts";
 import { type ConnectedFixture, openConnectedFixture } from "./testing/connect.ts";
 
 const signal = new AbortController().signal;
@@ -148,4 +149,29 @@ test("events that are played again, in any number, are nothing new", () => {
   for (const [handle, fields] of heard.slice(-4)) alarms.take(handle, fields, fixture.view.namespaces);
   alarms.take(0, [], fixture.view.namespaces);
   assert.deepEqual(told, []);
+});
+
+test("monitorEvents() asks again without the fields that a server does not have, and its events are read all the same", async () => {
+  const asked: number[] = [];
+  const published: AlarmMessage[] = [];
+  const few = new Alarms({ severity: 1, notices: true, publish: (message) => void published.push(message), onRefreshRequired: () => {} });
+  let selected: readonly Variant[] = [];
+  // as open62541 answers that is built without alarms and conditions
+  const picky = async (items: readonly MonitoredItemCreateRequestOptions[]): Promise<MonitoredItemCreateResult[]> => items.map(({ requestedParameters }) => {
+    const clauses = (requestedParameters!.filter as unknown as EventFilter).selectClauses!;
+    const unknown = clauses.map(({ browsePath }) => /State$/.test(browsePath?.[0]?.name ?? ""));
+    asked.push(clauses.length);
+    selected = clauses.map(({ browsePath }) => {
+      const name = browsePath?.map((step) => step.name).join(".") ?? "";
+      return new Variant(name === "EventId" ? { dataType: DataType.ByteString, value: Buffer.from("1") } : name === "Message" ? { dataType: DataType.LocalizedText, value: { text: "door open" } } : name === "Severity" ? { dataType: DataType.UInt16, value: 7 } : {});
+    });
+    const refused = unknown.some(Boolean);
+    return new MonitoredItemCreateResult({ statusCode: refused ? StatusCodes.BadEventFilterInvalid : StatusCodes.Good, filterResult: new EventFilterResult({ selectClauseResults: unknown.map((is) => (is ? StatusCodes.BadNodeIdUnknown : StatusCodes.Good)) }) });
+  });
+  const [result] = await monitorEvents([{ nodeId: resolveNodeId("i=2253"), handle: 9 }], { alarms: few, monitor: picky });
+  assert.equal(result!.statusCode, StatusCodes.Good);
+  assert.deepEqual([asked.length, asked[0]], [2, eventFields.length]);
+  assert.ok(asked[1]! < asked[0]! && asked[1]! > 10);
+  few.take(9, selected, []);
+  assert.deepEqual(published.map(({ payload }) => [payload["event"], payload["severity"], payload["message"]]), [["notice", 7, "door open"]]);
 });

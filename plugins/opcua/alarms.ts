@@ -1,5 +1,5 @@
 import { type NodeId, resolveNodeId, type StatusCode, DataType, MethodIds, ObjectTypeIds, type Variant } from "node-opcua-client";
-import { decodeEvent, refreshTypes, type ConditionState, type OpcuaEvent } from "./event-fields.ts";
+import { decodeEvent, refreshTypes, type ConditionState, type EventField, type OpcuaEvent } from "./event-fields.ts";
 import type { ServerView } from "./server-view.ts";
 
 /** How a condition has changed. `changed`: it is as active as before, with another level, severity or message. `branched`: an earlier time that it was active still waits to be acknowledged, by itself. */
@@ -49,6 +49,8 @@ export class Alarms {
   readonly #options: AlarmsOptions;
   readonly #known = new Map<string, KnownCondition>();
   readonly #seen = new Set<string>();
+  /** By handle of the item: what it selects, where that is not all. */
+  readonly #fields = new Map<number, readonly EventField[]>();
   /** By handle of the item: what a refresh under way has told of. */
   readonly #refreshing = new Map<number, Set<string>>();
 
@@ -68,9 +70,14 @@ export class Alarms {
     return count;
   }
 
-  /** Takes an event: the handle of the item that reports it, and the fields that `eventItem` selects. */
-  take(handle: number, fields: readonly Variant[], namespaces: readonly string[]): void {
-    const event = decodeEvent(fields, namespaces);
+  /** An item selects these fields only, from now on. */
+  selects(handle: number, fields: readonly EventField[]): void {
+    this.#fields.set(handle, fields);
+  }
+
+  /** Takes an event: the handle of the item that reports it, and the values of the fields that it selects. */
+  take(handle: number, values: readonly Variant[], namespaces: readonly string[]): void {
+    const event = decodeEvent(values, { namespaces, fields: this.#fields.get(handle) });
     if (event === undefined) return;
     if (event.type === refreshTypes.start) this.#refreshing.set(handle, new Set());
     else if (event.type === refreshTypes.end) this.#endRefresh(handle);

@@ -1,13 +1,15 @@
-import { AttributeIds, constructEventFilter, type ExtensionObject, type MonitoredItemCreateRequestOptions, MonitoringMode, NodeId, ObjectTypeIds, type Variant } from "node-opcua-client";
+import { AttributeIds, constructEventFilter, type ExtensionObject, type MonitoredItemCreateRequestOptions, type MonitoredItemCreateResult, MonitoringMode, NodeId, ObjectTypeIds, type StatusCode, type Variant } from "node-opcua-client";
 import { formatNodeId } from "./node-id.ts";
 
-/** What is selected of each event, in this order. The Id of a state is its truth value, its own value a text for people (OPC 10000-9 §5.2). */
-const selected = [
+/** What is selected of each event where the server has it all, in this order. The Id of a state is its truth value, its own value a text for people (OPC 10000-9 §5.2). */
+export const eventFields = [
   "EventId", "EventType", "SourceNode", "SourceName", "Time", "Message", "Severity",
   "ConditionId", "ConditionName", "BranchId", "Retain", "Comment", "ClientUserId",
   "EnabledState.Id", "ActiveState.Id", "AckedState.Id", "ConfirmedState.Id", "SuppressedState.Id", "ShelvingState.CurrentState.Id", "ShelvingState.CurrentState", "LimitState.CurrentState",
 ] as const;
-type FieldName = (typeof selected)[number];
+
+/** One of them. */
+export type EventField = (typeof eventFields)[number];
 
 /** An event as the server tells it. Absent fields are those that its type does not have. */
 export interface OpcuaEvent {
@@ -57,20 +59,28 @@ const shelvingStates: ReadonlyMap<unknown, boolean> = new Map([[2930, false], [2
 const typeNames: ReadonlyMap<number, string> = new Map(Object.entries(ObjectTypeIds).flatMap(([name, id]): [number, string][] => (typeof id === "number" ? [[id, name]] : [])));
 
 /** The monitored item that hears the events of a node: an object that is a notifier, such as `i=2253`, the server, which has those of all. */
-export function eventItem(nodeId: NodeId, { handle, queue = 1_000 }: { readonly handle: number; readonly queue?: number }): MonitoredItemCreateRequestOptions {
-  const filter = constructEventFilter([...selected]) as unknown as ExtensionObject;
+export function eventItem(nodeId: NodeId, { handle, queue = 1_000, fields = eventFields }: { readonly handle: number; readonly queue?: number; readonly fields?: readonly EventField[] }): MonitoredItemCreateRequestOptions {
+  const filter = constructEventFilter([...fields]) as unknown as ExtensionObject;
   return { itemToMonitor: { nodeId, attributeId: AttributeIds.EventNotifier }, monitoringMode: MonitoringMode.Reporting, requestedParameters: { clientHandle: handle, samplingInterval: 0, queueSize: queue, discardOldest: true, filter } };
 }
 
-/** Reads the fields that `eventItem` selects. Undefined for an event without an id, which no server should send. */
-export function decodeEvent(fields: readonly Variant[], namespaces: readonly string[]): OpcuaEvent | undefined {
-  const valueOf = (name: FieldName): unknown => fields[selected.indexOf(name)]?.value as unknown;
-  const textOf = (name: FieldName): string | undefined => {
+/** The fields that a server has, where it has refused an item because of the others; undefined where that is not why. Servers without conditions do so, though they should leave such fields empty (OPC 10000-4 §7.22.3). */
+export function fieldsTaken({ statusCode, filterResult }: MonitoredItemCreateResult, fields: readonly EventField[]): readonly EventField[] | undefined {
+  const results = (filterResult as { readonly selectClauseResults?: readonly StatusCode[] | null } | null)?.selectClauseResults;
+  if (statusCode.isGoodish() || results?.length !== fields.length) return undefined;
+  const taken = fields.filter((_, at) => results[at]!.isGoodish());
+  return taken.length > 0 && taken.length < fields.length ? taken : undefined;
+}
+
+/** Reads the values of the fields that an item selects. Undefined for an event without an id, which no server should send. */
+export function decodeEvent(values: readonly Variant[], { namespaces, fields = eventFields }: { readonly namespaces: readonly string[]; readonly fields?: readonly EventField[] | undefined }): OpcuaEvent | undefined {
+  const valueOf = (name: EventField): unknown => values[fields.indexOf(name)]?.value as unknown;
+  const textOf = (name: EventField): string | undefined => {
     const value = valueOf(name);
     const text = typeof value === "object" && value !== null ? (value as { readonly text?: unknown }).text : value;
     return typeof text === "string" && text !== "" ? text : undefined;
   };
-  const truthOf = (name: FieldName): boolean | undefined => (typeof valueOf(name) === "boolean" ? (valueOf(name) as boolean) : undefined);
+  const truthOf = (name: EventField): boolean | undefined => (typeof valueOf(name) === "boolean" ? (valueOf(name) as boolean) : undefined);
   const [eventId, type, time, severity, conditionId, branchId, shelving] = (["EventId", "EventType", "Time", "Severity", "ConditionId", "BranchId", "ShelvingState.CurrentState.Id"] as const).map(valueOf);
   if (!(eventId instanceof Uint8Array)) return undefined;
   const retain = truthOf("Retain");
