@@ -8,6 +8,7 @@ import { convertStep } from "./convert-step.ts";
 import { deadbandStep } from "./deadband-step.ts";
 import { debounceStep } from "./debounce-step.ts";
 import { forecastStep } from "./forecast-step.ts";
+import { inOrderStep } from "./in-order-step.ts";
 import { mapStep } from "./map-step.ts";
 import { rateStep } from "./rate-step.ts";
 import { swingingDoorStep } from "./swinging-door-step.ts";
@@ -25,6 +26,7 @@ export const edgeSteps: Readonly<Record<string, StepDefinition>> = {
   deadband: deadbandStep,
   debounce: debounceStep,
   forecast: forecastStep,
+  "in-order": inOrderStep,
   map: mapStep,
   rate: rateStep,
   "swinging-door": swingingDoorStep,
