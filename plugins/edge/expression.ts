@@ -59,13 +59,13 @@ export function expression(result: "bool" | "value") {
     v.string(),
     v.minLength(1),
     v.maxLength(longest),
+    v.description(result === "bool" ? 'A condition in CEL, such as value > 80 && quality == "good".' : "An expression in CEL, such as value * 1.8 + 32."),
     v.rawTransform<string, Expression>(({ dataset, addIssue, NEVER }) => {
       const compiled = compileExpression(dataset.value, result);
       if (!("fault" in compiled)) return compiled;
       addIssue({ message: `is no expression: ${compiled.fault}` });
       return NEVER;
     }),
-    v.description(result === "bool" ? 'A condition in CEL, such as value > 80 && quality == "good".' : "An expression in CEL, such as value * 1.8 + 32."),
   );
 }
 
