@@ -148,7 +148,10 @@ export class AlarmBoard {
   #suppress(series: Series<TagState>, suppressed: boolean, time: number): void {
     if (series.state.suppressed === suppressed) return;
     series.state.suppressed = suppressed;
-    for (const alarm of series.state.alarms) alarm?.machine.suppress(suppressed, time);
+    for (const alarm of series.state.alarms) {
+      alarm?.machine.settle(time); // the time of the same source: what was due by then has come before
+      alarm?.machine.suppress(suppressed, time);
+    }
   }
 
   #alarm(series: Series<TagState>, at: number, rule: AlarmRule, kept?: KeptAlarm): Alarm {
