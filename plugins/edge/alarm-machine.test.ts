@@ -95,6 +95,13 @@ test("AlarmMachine holds an alarm that chatters until it has been normal for a w
   assert.equal(machine.state.chattering, false);
 });
 
+test("AlarmMachine does not take an alarm for chattering that comes more rarely", () => {
+  const { machine, told } = open({ chattering: { count: 3, within: 60_000 } });
+  for (let time = 0; time <= 600_000; time += 15_001) machine.observe((time / 15_001) % 2 === 0, time);
+  assert.equal(told.length, 40);
+  assert.equal(machine.state.chattering, false);
+});
+
 /** The same by counting milliseconds: a sample holds until the next one; a delay that has run for its whole length ends before what comes at that moment. */
 function referenceOf(samples: readonly { readonly time: number; readonly over: boolean }[], { onDelay, offDelay }: AlarmTiming, end: number): [AlarmChange, number][] {
   const told: [AlarmChange, number][] = [];

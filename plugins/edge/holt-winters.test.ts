@@ -89,6 +89,29 @@ test("forecastHoltWinters() goes on with a line, and with a season that repeats,
   forecastHoltWinters(learn(weekly, given, days), weekly, { smoothing: given, horizon: 7, deviations: 2 }).forEach(({ value }, at) => assert.ok(Math.abs(value - (at + 1)) < 1e-9));
 });
 
+test("forecastHoltWinters() gives an interval as wide as what simulated series do", () => {
+  const model = { season: 4, kind: "additive" } as const;
+  const smoothing = { alpha: 0.4, beta: 0.3, gamma: 0.5, phi: 0.9 };
+  const begin = { ...learn(model, smoothing, quarters), variance: 1 };
+  const horizon = 10;
+  const paths = 4000;
+  const noise = createNoise(5);
+  const squares = new Array<number>(horizon).fill(0);
+  const points = forecastHoltWinters(begin, model, { smoothing, horizon, deviations: 1 });
+  for (let path = 0; path < paths; path++) {
+    const state = structuredClone(begin);
+    for (let step = 0; step < horizon; step++) {
+      const value = forecastHoltWinters(state, model, { smoothing, horizon: 1, deviations: 1 })[0]!.value + noise();
+      squares[step]! += (value - points[step]!.value) ** 2;
+      updateHoltWinters(state, model, { smoothing, value });
+    }
+  }
+  squares.forEach((sum, step) => {
+    const [simulated, said] = [Math.sqrt(sum / paths), (points[step]!.high - points[step]!.low) / 2];
+    assert.ok(Math.abs(said / simulated - 1) < 0.05, `step ${step + 1}: ${said.toFixed(3)} is said, ${simulated.toFixed(3)} simulated`);
+  });
+});
+
 test("updateHoltWinters() goes on by itself where a value is missing", () => {
   const model = { season: 4, kind: "additive" } as const;
   const whole = learn(model, given, quarters);
