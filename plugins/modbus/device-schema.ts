@@ -2,7 +2,7 @@ import { duration, field, integer, option } from "@busbar/core";
 import * as v from "valibot";
 import { isBitTable, maxReadBits, maxReadRegisters } from "./pdu.ts";
 import { createPoint } from "./point.ts";
-import { name, orderField, pointSchema } from "./point-schema.ts";
+import { name, orderField, pointProblems, pointSchema } from "./point-schema.ts";
 
 const period = () => duration(10, 86_400_000);
 
@@ -56,6 +56,7 @@ function problemsOf(device: Fields): readonly Problem[] {
     if (seen.has(config.tag)) problem("tag", `is taken: "${config.tag}" is there before`);
     seen.add(config.tag);
     if (config.group !== undefined && config.group !== "default" && !Object.hasOwn(device.groups, config.group)) problem("group", `is not one of groups: ${["default", ...Object.keys(device.groups)].join(", ")}`);
+    if (pointProblems(config).length > 0) return;
     const point = createPoint(config, device);
     const most = isBitTable(point.table) ? device.maxBits : device.maxRegisters;
     if (point.cells > most) problem(config.count > 1 ? "count" : config.length === undefined ? "type" : "length", `takes ${point.cells} cells, one request brings ${most}`);

@@ -49,7 +49,7 @@ export const pointSchema = v.pipe(
   fields,
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
-    for (const { at, problem } of problemsOf(dataset.value)) addIssue({ message: problem, path: [{ type: "object", origin: "value", input: dataset.value, key: at, value: dataset.value[at] }] });
+    for (const { at, problem } of pointProblems(dataset.value)) addIssue({ message: problem, path: [{ type: "object", origin: "value", input: dataset.value, key: at, value: dataset.value[at] }] });
   }),
 );
 
@@ -61,12 +61,14 @@ export function typeOf({ type, bit }: Pick<PointConfig, "type" | "bit">, bits: b
   return type ?? (bits || bit !== undefined ? "bool" : "uint16");
 }
 
-interface Problem {
-  readonly at: keyof Fields;
+/** What is wrong between the fields of a point. */
+export interface PointProblem {
+  readonly at: keyof PointConfig;
   readonly problem: string;
 }
 
-function problemsOf(point: Fields): readonly Problem[] {
+/** Everything that is wrong between the fields of a point: none, or `createPoint` can fill it in. */
+export function pointProblems(point: PointConfig): readonly PointProblem[] {
   const place = placeOf(point);
   if (!("table" in place)) return [place];
   const bits = isBitTable(place.table);
@@ -90,7 +92,7 @@ function problemsOf(point: Fields): readonly Problem[] {
 }
 
 /** Where it is, or what is wrong with what it says about that. */
-function placeOf(point: Fields): { readonly table: NonNullable<Fields["table"]> } | Problem {
+function placeOf(point: Fields): { readonly table: NonNullable<Fields["table"]> } | PointProblem {
   const { table, address, register } = point;
   if (register === undefined) {
     if (table === undefined) return { at: address === undefined ? "table" : "address", problem: 'is not enough: say {table: holding, address: 0}, counted from 0 as on the wire, or register: 40001' };
@@ -100,6 +102,6 @@ function placeOf(point: Fields): { readonly table: NonNullable<Fields["table"]> 
   try {
     return parseRegister(register);
   } catch (error) {
-    return { at: "register", problem: (error as Error).message.replace(/^[^:]*: it /, "") };
+    return { at: "register", problem: `must be in 40001 notation: ${(error as Error).message.replace(/^.*?: it /, "it ")}` };
   }
 }
