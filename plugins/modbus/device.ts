@@ -108,10 +108,11 @@ export class Device {
 
   #tick(rhythm: Rhythm, begun: number): void {
     const { clock, missed } = this.#options;
-    const turn = Math.floor((clock.now() - begun) / rhythm.group.period);
-    missed.value += Math.max(0, turn - rhythm.turn - 1); // this process stood still
-    rhythm.turn = Math.max(turn, rhythm.turn);
+    const turn = Math.max(rhythm.turn + 1, Math.floor((clock.now() - begun) / rhythm.group.period)); // a timer may come a millisecond early
+    const stood = turn - rhythm.turn - 1; // turns for which this process stood still
+    rhythm.turn = turn;
     if (!this.#connected || this.#options.client.gone) return;
+    missed.value += stood;
     if (rhythm.busy) missed.value++;
     else this.#read(rhythm, begun + turn * rhythm.group.period);
   }

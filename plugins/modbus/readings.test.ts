@@ -16,7 +16,7 @@ const point = (tag: string, address: number, more: object = {}) => ({ tag, table
 async function open(config: object, device: object, memory = new UnitMemory()) {
   const peer = await ScriptedDevice.listen({ 1: memory });
   const clock = fakeClock();
-  const gateway = await testPlugin(modbus, { host: "127.0.0.1", port: peer.port, ...config, devices: [{ id: "d", ...device }] }, { clock });
+  const gateway = await testPlugin(modbus, { host: "127.0.0.1", port: peer.port, ...config, devices: [{ id: "d", timeout: "60s", ...device }] }, { clock });
   const heard: Envelope<Payload>[] = [];
   const events: Envelope<Record<string, unknown>>[] = [];
   gateway.bus.subscribe("status/d", (message) => void heard.push(message as Envelope<Payload>));
@@ -30,11 +30,11 @@ async function open(config: object, device: object, memory = new UnitMemory()) {
   };
 }
 
-/** Moves time on until it holds; real sockets need real time in between. */
+/** Moves time on until it holds; sockets need real time in between. */
 const eventually = (what: string, clock: { advance(ms: number): Promise<void> }, holds: () => unknown, step = 10) =>
   until(what, holds as () => boolean, { turn: async () => {
     await clock.advance(step);
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 5));
   } });
 
 test("modbus publishes on change what differs, and all of it at the heartbeat", async () => {
