@@ -22,6 +22,11 @@ export interface AlarmEvent {
 
 const severities: Readonly<Record<AlarmLevel, number>> = { highHigh: 800, high: 500, low: 500, lowLow: 800, state: 600 };
 
+/** How grave a level is, 1-1,000 on the scale of OPC 10000-5 §6.4.2. */
+export function severityOf(level: AlarmLevel): number {
+  return severities[level];
+}
+
 /**
  * The level that a value is in, given the level it was in before: a level begins at its limit and ends when the value is back by more
  * than the hysteresis.

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { describe, isRecord } from "./command-writes.ts";
 import { type FaultInput } from "./fault.ts";
 import type { ActiveFault } from "./faults.ts";
+import { callMethod } from "./machine-method.ts";
 import { PlantError } from "./plant-error.ts";
 import type { SimulatedPlant } from "./simulated-plant.ts";
 
@@ -13,10 +14,11 @@ const commandSchema = v.union([
   v.strictObject({ clear: v.union([onlyTrue, v.pipe(v.string(), v.maxLength(32))]) }),
   v.strictObject({ faults: onlyTrue }),
   v.strictObject({ requests: v.union([onlyTrue, v.literal("reset")]) }),
+  v.strictObject({ call: v.strictObject({ method: v.pipe(v.string(), v.maxLength(64)), arguments: v.optional(v.record(v.string(), v.unknown())) }) }),
 ]);
 
-const words = ["fault", "clear", "faults", "requests"];
-const usage = '{"fault":{"kind":…}}, {"clear":true|"<id>"}, {"faults":true} or {"requests":true|"reset"}';
+const words = ["fault", "clear", "faults", "requests", "call"];
+const usage = '{"fault":{"kind":…}}, {"clear":true|"<id>"}, {"faults":true} {"requests":true|"reset"} or, a machine, {"call":{"method":…,"arguments":{…}}}';
 
 /** Whether a command is for the test bench and not for the set points of a machine. */
 export function isBenchCommand(payload: unknown): boolean {
@@ -30,12 +32,12 @@ export function onlyLooks(payload: unknown): boolean {
 
 /**
  * Obeys a command to the test bench: `{"fault":{…}}` begins one, `{"clear":true}` or `{"clear":"f1"}` ends all or one, `{"faults":true}` lists them,
- * `{"requests":true}` counts the Modbus requests and `{"requests":"reset"}` begins to count anew. Given to a machine, it is about that machine alone.
+ * `{"requests":true}` counts the Modbus requests and `{"requests":"reset"}` begins to count anew; `{"call":{"method":"start"}}` calls a method of a machine. Given to a machine, it is about that machine alone.
  * @returns the result of the answer.
  * @throws {PlantError} BAD_COMMAND.
  */
-export function obeyBench(payload: unknown, target: { readonly plant: SimulatedPlant; readonly machine?: string }): Record<string, unknown> {
-  const { plant, machine } = target;
+export function obeyBench(payload: unknown, target: { readonly plant: SimulatedPlant; readonly machine?: string; readonly now: number }): Record<string, unknown> {
+  const { plant, machine, now } = target;
   const { faults, requests } = plant;
   const parsed = v.safeParse(commandSchema, payload);
   if (!parsed.success) throw new PlantError("BAD_COMMAND", `Cannot obey ${describe(payload)}: it takes ${usage}`);
@@ -49,6 +51,12 @@ export function obeyBench(payload: unknown, target: { readonly plant: SimulatedP
     const { clear } = command;
     const cleared = faults.clear((active) => isHere(active) && (clear === true || active.id === clear));
     return { cleared, faults: faults.active.filter(isHere).map(tellFault) };
+  }
+  if ("call" in command) {
+    const found = machine === undefined ? undefined : plant.simulation.machine(machine);
+    if (!found) throw new PlantError("BAD_COMMAND", "Cannot call a method of the plant: its machines have methods");
+    const { method, arguments: given = {} } = command.call;
+    return callMethod(found, { method, arguments: given }, { simulation: plant.simulation, now });
   }
   if ("faults" in command) return { faults: faults.active.filter(isHere).map(tellFault) };
   const unit = machine === undefined ? {} : { unit: (plant.simulation.machine(machine)?.index ?? -1) + 1, ...(plant.modbus ? { port: plant.modbus.port } : {}) };

@@ -1,5 +1,6 @@
 import type { AlarmSpec, DeviceSpec, FleetSpec, MachineSpec, PlantSpec, TagSpec, TagValue } from "./plant.ts";
 import { maxMachines } from "./plant.ts";
+import { checkParts, type Composite, compositesOf, type MethodSpec } from "./machine-parts.ts";
 import { machineOfDevice } from "./device.ts";
 import { machinesOfFleet } from "./fleet.ts";
 
@@ -30,6 +31,11 @@ export interface Machine {
   readonly title: string;
   readonly kind: "machine" | DeviceSpec["kind"];
   readonly tags: readonly Tag[];
+  /** Milliseconds between two status messages; undefined for one with each step. */
+  readonly every: number | undefined;
+  readonly methods: readonly MethodSpec[];
+  /** Tags that are shown as arrays and structures besides. */
+  readonly composites: readonly Composite[];
 }
 
 /** The whole plant, in the order it was written: machines, devices, fleet. */
@@ -55,6 +61,7 @@ export function checkPlant(spec: PlantSpec): readonly PlantProblem[] {
   spec.machines.forEach((machine, at) => {
     checkId(machine.id, ["machines", at]);
     checkTags(machine, ["machines", at], problems);
+    checkParts(machine, (path, message) => void problems.push({ path: ["machines", at, ...path], message }));
   });
   spec.devices.forEach((device, at) => checkId(device.id, ["devices", at]));
   if (ids.size > maxMachines) problems.push({ path: ["machines"], message: `Cannot serve ${ids.size} machines and devices: the limit is ${maxMachines}` });
@@ -63,15 +70,15 @@ export function checkPlant(spec: PlantSpec): readonly PlantProblem[] {
 
 /**
  * Makes the plant of its data.
- * @throws {RangeError} naming every problem of `checkPlant`, or too many machines once the fleet is added.
+ * @throws {RangeError} naming every problem of `checkPlant`, or too many machines once the fleets are added.
  */
-export function compilePlant(spec: PlantSpec, fleet?: FleetSpec): Plant {
+export function compilePlant(spec: PlantSpec, fleets: FleetSpec | readonly FleetSpec[] = []): Plant {
   const problems = checkPlant(spec);
   if (problems.length > 0) throw new RangeError(problems.map((problem) => `${problem.path.join(".")}: ${problem.message}`).join("; "));
   const sources: { readonly machine: MachineSpec; readonly kind: Machine["kind"] }[] = [
     ...spec.machines.map((machine) => ({ machine, kind: "machine" as const })),
     ...spec.devices.map((device) => ({ machine: machineOfDevice(device), kind: device.kind })),
-    ...(fleet ? machinesOfFleet(fleet).map((machine) => ({ machine, kind: "machine" as const })) : []),
+    ...[fleets].flat().flatMap((fleet) => machinesOfFleet(fleet).map((machine) => ({ machine, kind: "machine" as const }))),
   ];
   if (sources.length > maxMachines) throw new RangeError(`Cannot serve ${sources.length} machines and devices: the limit is ${maxMachines}`);
   const taken = new Set<string>();
@@ -79,9 +86,9 @@ export function compilePlant(spec: PlantSpec, fleet?: FleetSpec): Plant {
   const machines = sources.map(({ machine, kind }, index): Machine => {
     if (taken.has(machine.id)) throw new RangeError(`Cannot name a machine "${machine.id}": that id is taken`);
     taken.add(machine.id);
-    const own = machine.tags.map((tag, offset) => compileTag(tag, tags.length + offset, index));
-    tags.push(...own);
-    return { index, id: machine.id, title: machine.title || machine.id, kind, tags: own };
+    const own = machine.tags.map((tag, offset) => compileTag(machine.every === undefined || tag.every !== undefined ? tag : { ...tag, every: machine.every }, tags.length + offset, index));
+    for (const tag of own) tags.push(tag);
+    return { index, id: machine.id, title: machine.title || machine.id, kind, tags: own, every: machine.every, methods: machine.methods, composites: compositesOf(machine) };
   });
   return { machines, tags };
 }

@@ -41,6 +41,7 @@ const opcuaSchema = v.strictObject({
   maxMonitoredItems: field(integer(1, 1_000_000), 20_000, "Monitored items at once, of all sessions. Default 20000, 1 to 1000000."),
   maxMessageSize: field(byteSize(8_192, 64 * 1_024 ** 2), "4MiB", "Size of one message at the most. Default 4MiB, 8KiB to 64MiB."),
   maxChunkCount: field(integer(1, 1_024), 128, "Chunks of one message at the most. Default 128, 1 to 1024."),
+  history: field(integer(0, 100_000), 0, "How many past values of each tag are kept for HistoryRead, 18 bytes each. Default 0: no history, 0 to 100000."),
   helloTimeout: field(duration(100, 60_000), "5s", "Time for a client to say its first word. Default 5s, 100ms to 1m."),
 });
 
@@ -60,7 +61,7 @@ export const configSchema = v.pipe(
   v.strictObject({
     plant: v.pipe(v.optional(soundPlantSchema), v.description("The plant: machines and devices; {} for none. Default: a boiler, a pump, a press, a conveyor, lamp-1 and fan-1.")),
     plantFile: v.pipe(v.optional(text(4_096)), v.description("Path of a JSON file that holds the plant, instead of plant. Default none.")),
-    fleet: v.pipe(v.optional(fleetSchema), v.description("Machines to add for load, sim-001 and so on: machines 1 to 200 (default 10) of tags 1 to 1000 (default 100) each. Default none.")),
+    fleet: v.pipe(v.optional(v.union([fleetSchema, v.pipe(v.array(fleetSchema), v.maxLength(20))])), v.description("Machines to add for load, sim-001 and so on: machines 1 to 200 (default 10) of tags 1 to 10000 (default 100) each, with a prefix (default sim) and every (default: each period); one such fleet or a list. Default none.")),
     seed: field(integer(0, 4_294_967_295), 1, "The same seed gives the same readings. Default 1, 0 to 4294967295."),
     period: field(duration(10, 3_600_000), "1s", "Time between two readings. Default 1s, 10ms to 1h."),
     bus: field(v.boolean(), true, "Whether the plant reports and takes commands on the bus itself; false leaves it to whoever reads it over OPC UA and Modbus. Default true."),

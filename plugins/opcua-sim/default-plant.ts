@@ -34,6 +34,10 @@ export const defaultPlant: PlantData = {
         { name: "vibration", unit: "mm/s", range: [0, 20], signal: { kind: "spike", every: 45_000, width: 3_000, low: 1.2, high: 9, noise: 0.06 }, alarm: { highHigh: 11, high: 7, hysteresis: 1 } },
         { name: "run-time", unit: "s", kind: "int", range: [0, 2_000_000_000], every: 1_000, signal: { kind: "counter", rate: 1 } },
       ],
+      methods: [
+        { name: "start", title: "Start the pump at a speed", set: { running: true }, arguments: [{ name: "speed", tag: "speed-set" }] },
+        { name: "stop", title: "Stop the pump", set: { running: false } },
+      ],
     },
     {
       id: "press-1",
@@ -47,6 +51,7 @@ export const defaultPlant: PlantData = {
         { name: "guard-open", kind: "bool", signal: { kind: "step", levels: [false, false, false, false, false, false, false, true], every: 12_000 }, alarm: { when: true } },
         { name: "mode", kind: "string", signal: { kind: "step", levels: ["automatic", "automatic", "set-up"], every: 60_000 } },
       ],
+      methods: [{ name: "reset-parts", title: "Count the parts anew", reset: ["parts"] }],
     },
     {
       id: "conveyor-1",

@@ -2,11 +2,15 @@ import type { FleetSpec, MachineSpec, TagSpec } from "./plant.ts";
 
 const pad = (n: number): string => String(n + 1).padStart(3, "0");
 
-/** The machines of a fleet: `sim-001` … with tags `t001` …, one after another a wave, a walk, steps, spikes, a counter, a switch and a set point. */
+/** The machines of a fleet: `sim-001` … (or another prefix) with tags `t001` …, one after another a wave, a walk, steps, spikes, a counter, a switch and a set point. */
 export function machinesOfFleet(fleet: FleetSpec): readonly MachineSpec[] {
   return Array.from({ length: fleet.machines }, (_, machine) => ({
-    id: `sim-${pad(machine)}`,
+    id: `${fleet.prefix}-${pad(machine)}`,
     title: `Simulated machine ${machine + 1}`,
+    every: fleet.every,
+    methods: [],
+    arrays: [],
+    structures: [],
     tags: Array.from({ length: fleet.tags }, (_, tag) => tagOf(tag)),
   }));
 }

@@ -1,10 +1,11 @@
 import { Worker } from "node:worker_threads";
-import { BusbarError, errorCode, type Clock, type Log, type WriteGuard } from "@busbar/core";
+import { BusbarError, type Clock, type Log, type WriteGuard } from "@busbar/core";
 import { type FromServer, type OpcuaSettings, type OpcuaWorkerData, servedMachines, type Snapshot, type ToServer } from "./opcua-messages.ts";
 import type { Fault } from "./fault.ts";
 import type { Faults } from "./faults.ts";
-import { PlantError, type PlantErrorCode } from "./plant-error.ts";
+import { answerOpcua } from "./opcua-answer.ts";
 import type { Simulation } from "./simulation.ts";
+import type { TagHistory } from "./tag-history.ts";
 
 /** What the thread of the OPC UA server is made of. */
 export interface OpcuaBackendOptions {
@@ -15,6 +16,8 @@ export interface OpcuaBackendOptions {
   readonly log: Log;
   readonly settings: OpcuaSettings;
   readonly writes: WriteGuard;
+  /** What was; undefined where none is kept. */
+  readonly history: TagHistory | undefined;
   /** Called when it ended without being told to. */
   readonly onLost: () => void;
 }
@@ -138,8 +141,8 @@ export class OpcuaBackend {
           busy = false;
           if (dirty) send();
           return;
-        case "write":
-          return worker.postMessage({ kind: "written", id: message.id, refusal: this.#write(message.tag, message.value) } satisfies ToServer);
+        case "question":
+          return worker.postMessage({ kind: "answer", id: message.id, answer: answerOpcua(message.question, this.#options) } satisfies ToServer);
         case "log":
           return log[message.level](`node-opcua: ${message.message}`);
         case "failed":
@@ -150,22 +153,6 @@ export class OpcuaBackend {
     });
     const abandon = (): void => port.reject(new BusbarError("UNAVAILABLE", "Cannot run the OPC UA server: it is started anew"));
     return { worker, port: port.promise, stopped: stopped.promise, abandon };
-  }
-
-  #write(index: number, value: unknown): PlantErrorCode | undefined {
-    const { simulation, clock, log, writes } = this.#options;
-    const tag = simulation.plant.tags[index];
-    if (!tag) return "NO_SUCH_TAG";
-    try {
-      writes.check({ target: `${simulation.plant.machines[tag.machine]!.id}.${tag.name}` });
-      simulation.write(tag, value, clock.now());
-      return undefined;
-    } catch (error) {
-      if (error instanceof PlantError) return error.code;
-      if (errorCode(error) === "FORBIDDEN") return "FORBIDDEN";
-      log.error("opcua write failed", { tag: tag.name, error });
-      return "BAD_COMMAND";
-    }
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Machine, Plant, Tag } from "./compiled-plant.ts";
 import type { TagValue } from "./plant.ts";
 import type { PlantErrorCode } from "./plant-error.ts";
+import type { HistoryQuery, HistorySlice } from "./tag-history.ts";
 
 /*
  * What the gateway's thread and the thread of the OPC UA server say to each other. Numbers travel as ArrayBuffers: Deno copies a
@@ -34,13 +35,15 @@ export interface OpcuaSettings {
   readonly maxChunkCount: number;
   /** Milliseconds between two samples of a set point. */
   readonly sampling: number;
+  /** How many past values of each tag there are; 0 for no history. */
+  readonly history: number;
 }
 
 /** A tag as the server needs to know it. */
-export type ServedTag = Pick<Tag, "index" | "name" | "unit" | "kind" | "low" | "high" | "levels" | "writable">;
+export type ServedTag = Pick<Tag, "index" | "name" | "unit" | "kind" | "low" | "high" | "levels" | "writable" | "alarm">;
 
 /** A machine as the server needs to know it. */
-export interface ServedMachine extends Pick<Machine, "id" | "title"> {
+export interface ServedMachine extends Pick<Machine, "id" | "title" | "methods" | "composites"> {
   readonly tags: readonly ServedTag[];
 }
 
@@ -69,12 +72,25 @@ export interface OpcuaWorkerData {
   readonly snapshot: Snapshot;
 }
 
+/** What the server asks of the plant. */
+export type Question =
+  | { readonly ask: "write"; readonly tag: number; readonly value: TagValue }
+  /** The arguments in the order in which the method has them. */
+  | { readonly ask: "call"; readonly machine: string; readonly method: string; readonly values: readonly unknown[] }
+  | { readonly ask: "history"; readonly tag: number; readonly query: HistoryQuery };
+
+/** What the plant answers: a refusal, or what was asked for. */
+export interface Answer {
+  readonly refusal?: PlantErrorCode;
+  /** What stands for the value of the set point that was written; a stuck one has not moved. */
+  readonly number?: number;
+  /** What a method's counters stood at, in its order. */
+  readonly before?: readonly TagValue[];
+  readonly history?: HistorySlice & { readonly codes: readonly string[] };
+}
+
 /** From the gateway to the server. */
-export type ToServer =
-  | ({ readonly kind: "values" } & Snapshot)
-  /** The answer to a write: undefined when it was done. */
-  | { readonly kind: "written"; readonly id: number; readonly refusal: PlantErrorCode | undefined }
-  | { readonly kind: "stop" };
+export type ToServer = ({ readonly kind: "values" } & Snapshot) | { readonly kind: "answer"; readonly id: number; readonly answer: Answer } | { readonly kind: "stop" };
 
 /** From the server to the gateway. */
 export type FromServer =
@@ -82,16 +98,18 @@ export type FromServer =
   | { readonly kind: "listening"; readonly port: number }
   /** The last values are in: send the next ones. */
   | { readonly kind: "taken" }
-  | { readonly kind: "write"; readonly id: number; readonly tag: number; readonly value: TagValue }
+  | { readonly kind: "question"; readonly id: number; readonly question: Question }
   | { readonly kind: "log"; readonly level: "debug" | "warn" | "error"; readonly message: string }
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "stopped" };
 
 /** What of the plant the server needs to know, as plain data. */
 export function servedMachines(plant: Plant): readonly ServedMachine[] {
-  return plant.machines.map(({ id, title, tags }) => ({
+  return plant.machines.map(({ id, title, tags, methods, composites }) => ({
     id,
     title,
-    tags: tags.map(({ index, name, unit, kind, low, high, levels, writable }) => ({ index, name, unit, kind, low, high, levels, writable })),
+    methods,
+    composites,
+    tags: tags.map(({ index, name, unit, kind, low, high, levels, writable, alarm }) => ({ index, name, unit, kind, low, high, levels, writable, alarm })),
   }));
 }

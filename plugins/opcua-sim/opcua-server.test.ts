@@ -59,6 +59,7 @@ before(async () => {
   server = await openOpcuaServer({
     simulation,
     faults: new Faults(systemClock),
+    history: undefined,
     writes: { allowed: true, permits: () => true, check: () => {} },
     clock: systemClock,
     log: createLog({ clock: systemClock, level: "debug", write: (record) => void records.push(record) }),
@@ -68,6 +69,7 @@ before(async () => {
     helloTimeout: 1_000,
     settings: {
       hostname: "127.0.0.1",
+      history: 0,
       pki: join(folder, "pki"),
       securityPolicies: ["None", "Basic256Sha256"],
       acceptUnknownClients: false,
@@ -166,7 +168,8 @@ test("openOpcuaServer() lets a client browse the plant", async () => {
     assert.deepEqual(machines.map((reference) => reference.browseName.name), simulation.plant.machines.map((machine) => machine.id));
     assert.deepEqual(machines.map((reference) => reference.displayName.text)[0], "Steam boiler");
     const tags = await browse(machines[1]!.nodeId.toString());
-    assert.deepEqual(tags.map((reference) => reference.browseName.name), simulation.machine("pump-1")!.tags.map((tag) => tag.name));
+    const pump = simulation.machine("pump-1")!;
+    assert.deepEqual(tags.map((reference) => reference.browseName.name).sort(), [...pump.tags.map((tag) => tag.name), ...pump.methods.map((method) => method.name), "flow-alarm", "vibration-alarm"].sort());
     const objects = await browse("ObjectsFolder");
     assert.ok(objects.some((reference) => reference.browseName.name === "Plant"));
   });

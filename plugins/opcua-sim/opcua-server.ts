@@ -7,6 +7,7 @@ import { OpcuaBackend } from "./opcua-backend.ts";
 import type { OpcuaSettings } from "./opcua-messages.ts";
 import { relayOpcua } from "./opcua-relay.ts";
 import type { Simulation } from "./simulation.ts";
+import type { TagHistory } from "./tag-history.ts";
 
 /** What an OPC UA server is made of. */
 export interface OpcuaServerOptions {
@@ -24,6 +25,8 @@ export interface OpcuaServerOptions {
   readonly writes: WriteGuard;
   /** Milliseconds for a client to say its first word. */
   readonly helloTimeout: number;
+  /** What was; undefined where none is kept. */
+  readonly history: TagHistory | undefined;
   /** Counts connections that were turned away. */
   readonly refused: Counter;
 }

@@ -3,14 +3,13 @@
  * asks over OPC UA never loads node-opcua (some 0.6 s and 100 MB).
  */
 import { timingSafeEqual, createHash } from "node:crypto";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
-import { MessageSecurityMode, nodesets, OPCUACertificateManager, OPCUAServer, SecurityPolicy, ServerEngine, setDebugLogger, setErrorLogger, setWarningLogger, type StatusCode, StatusCodes } from "node-opcua";
-import type { FromServer, OpcuaSettings, OpcuaWorkerData, ServedTag, ToServer } from "./opcua-messages.ts";
+import { MessageSecurityMode, nodesets, OPCUACertificateManager, OPCUAServer, SecurityPolicy, ServerEngine, setDebugLogger, setErrorLogger, setWarningLogger } from "node-opcua";
+import type { Answer, FromServer, OpcuaSettings, OpcuaWorkerData, Question, ToServer } from "./opcua-messages.ts";
+import { typesNodeset } from "./opcua-types.ts";
 import { createOpcuaSpace, type OpcuaSpace, plantNamespace } from "./opcua-space.ts";
-import type { TagValue } from "./plant.ts";
-import type { PlantErrorCode } from "./plant-error.ts";
 
 const say = (message: FromServer): void => parentPort!.postMessage(message);
 
@@ -21,19 +20,9 @@ setDebugLogger(logTo("debug"));
 setWarningLogger(logTo("debug"));
 setErrorLogger(logTo("warn"));
 
-const refusals: Readonly<Record<PlantErrorCode, StatusCode>> = {
-  NO_SUCH_MACHINE: StatusCodes.BadNodeIdUnknown,
-  NO_SUCH_TAG: StatusCodes.BadNodeIdUnknown,
-  READ_ONLY: StatusCodes.BadNotWritable,
-  WRONG_TYPE: StatusCodes.BadTypeMismatch,
-  OUT_OF_RANGE: StatusCodes.BadOutOfRange,
-  BAD_COMMAND: StatusCodes.BadInvalidArgument,
-  FORBIDDEN: StatusCodes.BadUserAccessDenied,
-};
-
 const { settings, machines, snapshot, shiftedNamespace, otherCertificate } = workerData as OpcuaWorkerData;
-const writes = new Map<number, (status: StatusCode) => void>();
-let lastWrite = 0;
+const questions = new Map<number, (answer: Answer) => void>();
+let lastQuestion = 0;
 let space: OpcuaSpace | undefined;
 let server: OPCUAServer | undefined;
 
@@ -42,9 +31,9 @@ parentPort!.on("message", (message: ToServer) => {
     case "values":
       space?.show(message);
       return say({ kind: "taken" });
-    case "written":
-      writes.get(message.id)?.(message.refusal === undefined ? StatusCodes.Good : refusals[message.refusal]);
-      writes.delete(message.id);
+    case "answer":
+      questions.get(message.id)?.(message.answer);
+      questions.delete(message.id);
       return;
     case "stop":
       void stop();
@@ -56,7 +45,7 @@ try {
   // With another namespace in the server's own place the plant's comes behind it, as after a restart with other namespaces loaded.
   if (shiftedNamespace) Object.defineProperty(ServerEngine.prototype, "serverNamespaceUrn", { value: `${plantNamespace}:server` });
   await server.initialize();
-  space = createOpcuaSpace(server, { machines, snapshot, sampling: settings.sampling, write });
+  space = createOpcuaSpace(server, { machines, snapshot, sampling: settings.sampling, history: settings.history > 0, ask });
   await server.start();
   const endpoint = server.endpoints[0]!;
   const { port } = endpoint;
@@ -66,11 +55,11 @@ try {
   say({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
 }
 
-function write(tag: ServedTag, value: TagValue): Promise<StatusCode> {
-  const id = ++lastWrite;
+function ask(question: Question): Promise<Answer> {
+  const id = ++lastQuestion;
   return new Promise((resolve) => {
-    writes.set(id, resolve);
-    say({ kind: "write", id, tag: tag.index, value });
+    questions.set(id, resolve);
+    say({ kind: "question", id, question });
   });
 }
 
@@ -90,6 +79,10 @@ async function createServer(settings: OpcuaSettings): Promise<OPCUAServer> {
   await applications.initialize();
   await people.initialize();
   for (const file of settings.trustedClients) await applications.trustCertificate(certificateIn(file));
+  const typesFile = join(settings.pki, "plant-types.xml");
+  const nodeset = typesNodeset(machines);
+  if (nodeset !== undefined) writeFileSync(typesFile, nodeset);
+  const types = nodeset === undefined ? [] : [typesFile];
   const otherFile = join(settings.pki, "server", "own", "certs", "other.pem");
   if (otherCertificate) rmSync(otherFile, { force: true }); // each time a new one
   const policies = settings.securityPolicies.map((name) => SecurityPolicy[name]);
@@ -100,7 +93,7 @@ async function createServer(settings: OpcuaSettings): Promise<OPCUAServer> {
     host: "127.0.0.1",
     port: settings.innerPort ?? 0,
     hostname: settings.hostname,
-    nodeset_filename: [nodesets.standard],
+    nodeset_filename: [nodesets.standard, ...types],
     serverInfo: { applicationUri: plantNamespace, productUri: "urn:busbar", applicationName: { text: "Busbar simulated plant" } },
     buildInfo: { productName: "Busbar simulated plant", manufacturerName: "Busbar" },
     serverCertificateManager: applications,

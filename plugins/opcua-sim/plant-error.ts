@@ -1,5 +1,5 @@
 /** Why the plant refused a write or a command. Each server has its own name for it: a status code, an exception code, an error in the answer. */
-export type PlantErrorCode = "NO_SUCH_MACHINE" | "NO_SUCH_TAG" | "READ_ONLY" | "WRONG_TYPE" | "OUT_OF_RANGE" | "BAD_COMMAND" | "FORBIDDEN";
+export type PlantErrorCode = "NO_SUCH_MACHINE" | "NO_SUCH_TAG" | "NO_SUCH_METHOD" | "READ_ONLY" | "WRONG_TYPE" | "OUT_OF_RANGE" | "BAD_COMMAND" | "FORBIDDEN";
 
 /** A write or command that the plant refused; nothing was changed. Branch on `code`. Trying again does not help. */
 export class PlantError extends Error {

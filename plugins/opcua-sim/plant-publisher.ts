@@ -4,6 +4,7 @@ import type { Machine } from "./compiled-plant.ts";
 import type { TagValue } from "./plant.ts";
 import { PlantError } from "./plant-error.ts";
 import { isBenchCommand, obeyBench, onlyLooks } from "./bench-command.ts";
+import type { Composite } from "./machine-parts.ts";
 import type { SimulatedPlant } from "./simulated-plant.ts";
 import { qualities, type Simulation } from "./simulation.ts";
 
@@ -26,6 +27,8 @@ export function publishPlant(options: PlantPublisherOptions): () => void {
   const { bus, dropped, signal } = options;
   const { simulation } = options.plant;
   const last = simulation.plant.machines.map(() => new Float64Array(0));
+  const began = simulation.now;
+  const due = Float64Array.from(simulation.plant.machines, ({ every }) => began + (every ?? 0));
   let paused = false;
   const publish = (machine: Machine, now: number): void => {
     const device = machine.kind !== "machine";
@@ -45,7 +48,11 @@ export function publishPlant(options: PlantPublisherOptions): () => void {
   tellPresence("online");
   const end = simulation.listen({
     stepped(now) {
-      for (const machine of simulation.plant.machines) publish(machine, now);
+      for (const machine of simulation.plant.machines) {
+        if (now < due[machine.index]!) continue;
+        if (machine.every !== undefined) due[machine.index] = now + machine.every - ((now - began) % machine.every);
+        publish(machine, now);
+      }
     },
     written: publish,
     alarm(event) {
@@ -68,10 +75,22 @@ export function deliverEvent(options: PlantPublisherOptions, event: { readonly f
   });
 }
 
+interface Reading {
+  readonly tag: string;
+  /** That of a tag, or those of an array or a structure. */
+  readonly value: unknown;
+  readonly unit?: string;
+  readonly quality: (typeof qualities)[number];
+  /** Only where the clock of its source is wrong. */
+  readonly timestamp?: number;
+  /** Only where the quality is not good. */
+  readonly code?: string;
+}
+
 /** A machine's readings (WIRE §1). */
-export function statusOfMachine(simulation: Simulation, machine: Machine): { readonly values: readonly object[]; readonly quality: string } {
+export function statusOfMachine(simulation: Simulation, machine: Machine): { readonly values: readonly Reading[]; readonly quality: string } {
   let worst = 0;
-  const values = machine.tags.map((tag) => {
+  const values = machine.tags.map((tag): Reading => {
     const quality = simulation.qualityOf(tag);
     const value = simulation.value(tag);
     const reading = tag.unit === "" ? { tag: tag.name, value, quality } : { tag: tag.name, value, unit: tag.unit, quality };
@@ -80,7 +99,15 @@ export function statusOfMachine(simulation: Simulation, machine: Machine): { rea
     worst = Math.max(worst, qualities.indexOf(quality));
     return { ...reading, ...(shift === 0 ? {} : { timestamp: simulation.now + shift }), ...(quality === "good" ? {} : { code: simulation.codeOf(tag) }) };
   });
-  return { values, quality: qualities[worst] ?? "bad" };
+  return { values: machine.composites.length === 0 ? values : [...values, ...machine.composites.map((composite) => readingOf(composite, values))], quality: qualities[worst] ?? "bad" };
+}
+
+/** The reading of an array or structure: its members' values, and the worst of their qualities. */
+function readingOf(composite: Composite, readings: readonly Reading[]): Reading {
+  const members = composite.tags.map((name) => readings.find(({ tag }) => tag === name)!);
+  const worst = members.reduce((one, other) => (qualities.indexOf(other.quality) > qualities.indexOf(one.quality) ? other : one));
+  const value = composite.kind === "array" ? members.map((member) => member.value) : Object.fromEntries(composite.fields.map((field, k) => [field, members[k]!.value]));
+  return { tag: composite.name, value, quality: worst.quality, ...(worst.code === undefined ? {} : { code: worst.code }), ...(worst.timestamp === undefined ? {} : { timestamp: worst.timestamp }) };
 }
 
 /** A lamp's or fan's state as a flat object, such as `{"on":true,"brightness":80,"power":7.2}`. */
@@ -108,7 +135,7 @@ export function obey(command: Envelope, options: ObeyOptions): { readonly msgid:
   const { payload } = command;
   try {
     if (!onlyLooks(payload)) writes.check({ target: machine ?? command.to, id: command.from, topic: command.topic, msgid: command.msgid });
-    const result = machine === undefined || isBenchCommand(payload) ? obeyBench(payload, { plant, ...(machine === undefined ? {} : { machine }) }) : plant.simulation.command(machine, payload, now);
+    const result = machine === undefined || isBenchCommand(payload) ? obeyBench(payload, { plant, now, ...(machine === undefined ? {} : { machine }) }) : plant.simulation.command(machine, payload, now);
     return { msgid: command.msgid, status: "ok", result };
   } catch (error) {
     if (!(error instanceof PlantError) && !(error instanceof BusbarError && error.code === "FORBIDDEN")) throw error;

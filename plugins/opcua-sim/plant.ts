@@ -1,5 +1,6 @@
 import { duration, integer } from "@busbar/core";
 import * as v from "valibot";
+import { arraySchema, methodSchema, structureSchema } from "./machine-parts.ts";
 import { signalSchema } from "./signal-schema.ts";
 
 /** What a value is. All are kept as numbers inside: a bool as 0 or 1, a string as its place in `levels`. */
@@ -52,7 +53,15 @@ export const tagSchema = v.strictObject({
 export const machineSchema = v.strictObject({
   id: machineId,
   title,
+  /** The time between two status messages, 1 ms to a day, and between two values of tags that say nothing else; default: each step. */
+  every: v.optional(duration(1, 86_400_000)),
   tags: v.pipe(v.array(tagSchema), v.minLength(1), v.maxLength(10_000)),
+  /** What it can be told to do. */
+  methods: v.optional(v.pipe(v.array(methodSchema), v.maxLength(100)), []),
+  /** Tags that are shown as one array besides. */
+  arrays: v.optional(v.pipe(v.array(arraySchema), v.maxLength(1_000)), []),
+  /** Tags that are shown as one structure besides. */
+  structures: v.optional(v.pipe(v.array(structureSchema), v.maxLength(1_000)), []),
 });
 
 /** A smart-home device. A `lamp` has `on` and `brightness` (0-100 %), a `fan` has `on` and `speed` (0 to `speeds`). */
@@ -73,7 +82,11 @@ export const plantSchema = v.strictObject({
 /** The short form for load: `machines` equal machines of `tags` tags each, ids `sim-001`, `sim-002`, … */
 export const fleetSchema = v.strictObject({
   machines: v.optional(integer(1, 200), 10),
-  tags: v.optional(integer(1, 1_000), 100),
+  tags: v.optional(integer(1, 10_000), 100),
+  /** What its ids begin with: 1-32 of A-Z a-z 0-9 _ -. */
+  prefix: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/, "a prefix is 1-32 of A-Z a-z 0-9 _ -")), "sim"),
+  /** As `every` of a machine. */
+  every: v.optional(duration(1, 86_400_000)),
 });
 
 /** A plant as it is written down. */

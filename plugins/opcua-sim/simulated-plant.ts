@@ -12,6 +12,7 @@ import { openModbusServer, type ModbusServer } from "./modbus-server.ts";
 import { openOpcuaServer, type OpcuaServer } from "./opcua-server.ts";
 import { loadPlant } from "./plant-source.ts";
 import { Simulation } from "./simulation.ts";
+import { TagHistory } from "./tag-history.ts";
 import { playValueFaults } from "./value-faults.ts";
 
 /** What a simulated plant lives in; each has a default, so that a test needs none. */
@@ -98,8 +99,10 @@ interface Site extends Required<SimulatedPlantSurroundings> {
 async function serveOpcua(config: SimConfig, site: Site): Promise<OpcuaServer | undefined> {
   const { enabled, host, port, helloTimeout, hostname: advertised, pki, trustedClients, insecure: _checked, ...settings } = config.opcua;
   if (!enabled) return undefined;
+  const history = settings.history > 0 ? new TagHistory(site.simulation, settings.history) : undefined;
   return openOpcuaServer({
     ...site,
+    history,
     refused: refusedBy(site.metrics, "opcua"),
     host,
     port,

@@ -64,6 +64,8 @@ export class Simulation {
   readonly #gate: Int32Array;
   readonly #rounding: Float64Array;
   readonly #stuck: Uint8Array;
+  /** When each counter was last set back. */
+  readonly #origin: Float64Array;
   readonly #alarms: (AlarmLevel | undefined)[];
   readonly #machines: ReadonlyMap<string, Machine>;
   readonly #listeners = new Set<SimulationListener>();
@@ -76,6 +78,7 @@ export class Simulation {
     this.status = new Uint16Array(count);
     this.shift = new Float64Array(count);
     this.#stuck = new Uint8Array(count);
+    this.#origin = new Float64Array(count).fill(options.start);
     this.#start = options.start;
     this.#now = options.start;
     this.#seeds = new Uint32Array(count);
@@ -195,6 +198,17 @@ export class Simulation {
     return Object.fromEntries(machine.tags.filter((tag) => tag.writable).map((tag) => [tag.name, this.value(tag)]));
   }
 
+  /** Sets counters of one machine back: they begin at the lower end of their range again. */
+  reset(counters: readonly Tag[], now: number): void {
+    if (counters.length === 0) return;
+    const at = Math.max(now, this.#now);
+    for (const tag of counters) {
+      this.#origin[tag.index] = at;
+      this.#compute(tag, at);
+    }
+    for (const listener of this.#listeners) listener.written?.(this.plant.machines[counters[0]!.machine]!, at);
+  }
+
   #prepare(tag: Tag, seed: number): void {
     const { index: i, spec } = tag;
     const { signal } = spec;
@@ -234,7 +248,7 @@ export class Simulation {
     const signal = this.#signals[i];
     const { signal: spec } = tag.spec;
     let value: number;
-    if (signal) value = signal(at - this.#start);
+    if (signal) value = signal(at - this.#origin[i]!);
     else if (spec.kind === "follow") {
       const level = approach(this.#levels[i]!, this.#target(i, tag), { dt: at - this.#last[i]!, lag: spec.lag });
       this.#levels[i] = level;
