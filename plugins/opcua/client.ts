@@ -86,11 +86,11 @@ export async function startClient(ctx: OpcuaContext): Promise<void> {
 }
 
 async function connectionSettings({ clock, config, id, log, path }: OpcuaContext): Promise<ConnectionSettings> {
-  const { acceptUnknownServers, security, sessionTimeout, timeout, trustedServers, url, user } = config;
+  const { acceptUnknownServers, keepAlive, security, sessionTimeout, timeout, trustedServers, url, user } = config;
   const pki = path(config.pki);
   const file = (name: string | undefined): string | undefined => (name === undefined ? undefined : path(name));
   return {
-    url, timeout, sessionTimeout, security, log, now: () => clock.now(),
+    url, timeout, keepAlive, sessionTimeout, security, log, now: () => clock.now(),
     own: await openOwnCertificate(pki, { applicationUri: config.applicationUri, now: clock.now() }),
     user: user && { ...user, certFile: file(user.certFile), keyFile: file(user.keyFile) },
     trust: { pki, trusted: trustedServers.map((entry) => (parseFingerprint(entry) === undefined ? path(entry) : entry)), acceptUnknown: acceptUnknownServers, instance: id },

@@ -9,19 +9,21 @@ export interface ClientSettings {
   readonly own: OwnCertificate;
   /** Milliseconds for one answer of the server, and for connecting. */
   readonly timeout: number;
+  /** Milliseconds after which something is said at the latest, once there is a session. Default 0. */
+  readonly keepAlive?: number;
   /** Milliseconds: how long the server keeps a session while the connection is down. Default 60,000. */
   readonly sessionTimeout?: number;
 }
 
 /** The options of a client that connects once: whether and when to try again is not its business, and its sessions outlive it. */
-export function clientOptions({ own, timeout, sessionTimeout = 60_000 }: ClientSettings): OPCUAClientOptions {
+export function clientOptions({ own, timeout, keepAlive = 0, sessionTimeout = 60_000 }: ClientSettings): OPCUAClientOptions {
   return {
     applicationName: "Busbar",
     applicationUri: own.applicationUri,
     clientName: "Busbar",
     certificateKeyPairProvider: own,
     connectionStrategy: { maxRetry: 0, initialDelay: 100, maxDelay: 100 },
-    transportTimeout: timeout,
+    transportTimeout: (timeout + keepAlive) * 2, // of silence on the socket, too: who waits for an answer gives up before
     defaultTransactionTimeout: timeout,
     requestedSessionTimeout: sessionTimeout,
     keepPendingSessionsOnDisconnect: true,

@@ -78,11 +78,11 @@ export class ServerLink {
         const reason = await this.#live(connection, signal);
         if (signal.aborted) return;
         if (clock.now() - began > goodLife) attempt = 0;
-        this.#down(reason);
+        this.#down(reason, "connection to the server lost; it is opened again");
       } catch (error) {
         if (signal.aborted) return;
         log.debug("no connection to the server", { error });
-        this.#down(error instanceof BusbarError ? error.message : errorText(error));
+        this.#down(error instanceof BusbarError ? error.message : errorText(error), "server cannot be reached; it is tried again");
       }
       await clock.sleep(retryDelay(attempt, reconnect), signal).catch(() => {});
     }
@@ -121,35 +121,42 @@ export class ServerLink {
   }
 
   #keepAlive({ connection, signal }: ServerLife): void {
-    const { clock, keepAlive, onState, fault } = this.#options;
+    const { clock, keepAlive, onState, fault, connection: { timeout } } = this.#options;
     let state: ServerState = ServerState.Running;
-    let asking = false;
+    let giveUp: (() => void) | undefined;
+    const answered = (): void => {
+      giveUp?.();
+      giveUp = undefined;
+    };
     const cancel = clock.every(keepAlive, () => {
       const broken = fault();
       if (broken !== undefined) return connection.break(broken);
-      if (asking) return;
-      asking = true;
+      if (giveUp !== undefined) return;
+      giveUp = clock.after(timeout, () => connection.break("the server does not answer in time"));
       connection.session.read({ nodeId: `i=${VariableIds.Server_ServerStatus_State}`, attributeId: AttributeIds.Value }).then(
         ({ value }) => {
-          asking = false;
+          answered();
           this.heard = clock.now();
           const now: unknown = value.value;
           if (typeof now === "number" && now !== state && !signal.aborted) onState(ServerState[(state = now)] ?? String(now));
         },
         (error: unknown) => {
-          asking = false;
+          answered();
           connection.break(`the server does not answer (${reasonOf(error)})`);
         },
       );
     });
-    signal.addEventListener("abort", cancel, { once: true });
+    signal.addEventListener("abort", () => {
+      cancel();
+      answered();
+    }, { once: true });
   }
 
-  #down(reason: string): void {
+  #down(reason: string, message: string): void {
     const { log, onDown } = this.#options;
     if (reason === this.#failure) return;
     this.#failure = reason;
-    log.warn("no connection to the server; it is tried again", { reason });
+    log.warn(message, { reason });
     if (this.#outage !== undefined) return;
     this.#outage = reason;
     onDown(reason);
