@@ -31,7 +31,7 @@ const alarmNames = v.optional(v.union([text(4096), v.pipe(v.array(text(4096)), v
 const commandSchema = v.strictObject({
   set: v.optional(v.record(v.string(), v.unknown())),
   call: v.optional(text(256)),
-  arguments: v.optional(v.union([v.record(v.string(), v.unknown()), v.array(v.unknown())], "must be an object or an array")),
+  arguments: v.optional(v.union([v.array(v.unknown()), v.record(v.string(), v.unknown())], "must be an object or an array")),
   ...({ acknowledge: alarmNames, confirm: alarmNames, addComment: alarmNames, shelve: alarmNames, unshelve: alarmNames } satisfies Record<AlarmVerb, unknown>),
   comment: v.optional(v.pipe(v.string(), v.maxLength(1_000))),
   eventId: v.optional(v.pipe(v.string(), v.base64(), v.maxLength(1_000))),

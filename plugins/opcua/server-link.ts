@@ -45,6 +45,9 @@ export interface ServerLinkOptions {
 /** A life that lasted so long, in ms, was a good one: the pauses begin anew after it. */
 const goodLife = 10_000;
 
+/** Answers that connecting may take: endpoints, channel, session. */
+const patience = 4;
+
 /** Keeps up one connection to a server: opens it, asks regularly whether the server is well, says when it comes and goes, and opens it again with growing pauses. */
 export class ServerLink {
   readonly #options: ServerLinkOptions;
@@ -69,11 +72,11 @@ export class ServerLink {
 
   /** Runs until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, connection: settings, reconnect, log } = this.#options;
+    const { clock, reconnect, log } = this.#options;
     for (let attempt = 0; !signal.aborted; attempt++) {
       const began = clock.now();
       try {
-        const connection = await openConnection(settings, { previous: this.#session, signal });
+        const connection = await this.#open(signal);
         this.#session = connection.session;
         const reason = await this.#live(connection, signal);
         if (signal.aborted) return;
@@ -85,6 +88,23 @@ export class ServerLink {
         this.#down(error instanceof BusbarError ? error.message : errorText(error), "server cannot be reached; it is tried again");
       }
       await clock.sleep(retryDelay(attempt, reconnect), signal).catch(() => {});
+    }
+  }
+
+  /** Gives up after a few times the patience for one answer, whatever the library is waiting for. */
+  async #open(signal: AbortSignal): Promise<ServerConnection> {
+    const { clock, connection: settings } = this.#options;
+    const attempt = new AbortController();
+    const limit = AbortSignal.any([signal, attempt.signal]);
+    const cancel = clock.after(settings.timeout * patience, () => attempt.abort(new BusbarError("TIMEOUT", `Cannot connect to ${settings.url}: it does not answer in time`)));
+    const opening = openConnection(settings, { previous: this.#session, signal: limit });
+    try {
+      return await Promise.race([opening, aborted(limit).then(() => Promise.reject(limit.reason as Error))]);
+    } catch (error) {
+      opening.then((late) => late.leave(), () => {});
+      throw error;
+    } finally {
+      cancel();
     }
   }
 
@@ -116,7 +136,7 @@ export class ServerLink {
       this.#life = undefined;
       life.abort();
       // a session that is to be taken up again is left to the server
-      await (signal.aborted ? connection.close() : connection.leave());
+      await Promise.race([signal.aborted ? connection.close() : connection.leave(), clock.sleep(this.#options.connection.timeout)]);
     }
   }
 
