@@ -84,8 +84,8 @@ export class PostOffice {
     metrics.gauge("busbar_retained", "Retained values", () => this.#retained.size);
   }
 
-  /** Messages flow from here on; what was published earlier follows at once. Fills the views of the journal first. */
-  async open(journal: Journal): Promise<void> {
+  /** Messages flow from here on; what was published earlier follows at once, after `before`, for those who are to hear it too. Fills the views of the journal first. */
+  async open(journal: Journal, before: () => void = () => {}): Promise<void> {
     const { clock, log, metrics, highWater, batch, dedupeWindow } = this.#options;
     this.#journal = journal;
     this.#epoch = journal.epoch;
@@ -105,6 +105,7 @@ export class PostOffice {
     await this.deadLetters.open(journal);
     this.#writer = writer;
     this.readers.open(journal);
+    before();
     this.#early.release();
   }
 

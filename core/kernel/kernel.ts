@@ -227,10 +227,9 @@ class GatewayKernel implements Kernel {
     const journal = this.#slot(JournalPort.name).proxy as Journal;
     this.#stops.push(await followCommands({ commands: this.#commands, office: this.#office, sessions: this.#sessions, audit: this.#audit, journal, clock: this.#clock, log: this.#log }));
     this.#stops.push(await this.#signed.open(journal, { durable }));
-    await this.#office.open(journal);
+    await this.#office.open(journal, () => this.#routes.open(this.#config.routes, { durable }));
     this.#audit.write("started", { config: this.#config.file, plugins: [...this.#instances.keys()] });
     this.#sessions.start();
-    this.#routes.open(this.#config.routes, { durable });
   }
 
   #needs(instance: Instance): Record<string, unknown> {

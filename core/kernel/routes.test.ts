@@ -195,6 +195,16 @@ describe("Routes", () => {
     assert.equal(await states(journal), 0);
   });
 
+  it("hear what plugins publish while they are set up", async () => {
+    const early = instanceOf(pluginOf("early", (ctx) => void ctx.bus.publish({ type: "status", from: "a", payload: 1 })));
+    const first = kernelOf({ ...configOf([early]), routes: [routeOf()] });
+    const heard: unknown[] = [];
+    first.kernel.bus.subscribe("event/sum", ({ payload }) => void heard.push(payload));
+    await first.kernel.start();
+    assert.deepEqual(heard, [1]);
+    await first.kernel.stop();
+  });
+
   it("begin anew, and say so, where what is in the journal cannot be read", async () => {
     const journal = createMemoryJournal();
     await journal.append([journalMessage({ type: "event", from: "gateway/r", retain: true, payload: new Uint8Array([1, 2, 3]) })].map((message) => Object.assign(message, { type: "route-state", topic: "route-state/gateway/r" })));

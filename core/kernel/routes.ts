@@ -22,7 +22,7 @@ export class Routes {
     this.#states = new RouteStates(options);
   }
 
-  /** Starts the routes; the bus has just been opened. `durable`: whether the journal outlasts the gateway. */
+  /** Starts the routes; the bus is just being opened. `durable`: whether the journal outlasts the gateway. */
   open(routes: readonly CheckedRoute[], { durable }: { readonly durable: boolean }): void {
     const { clock, stateEvery } = this.#options;
     const stored = this.#states.read();

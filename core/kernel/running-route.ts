@@ -46,6 +46,8 @@ export class RunningRoute {
   /** The last durable message that came. */
   #heard = 0;
   #saved: { readonly steps: string; readonly heard: number } | undefined;
+  /** Looks that are left out because the state was too large: making one of many megabytes takes a while. */
+  #rest = 0;
   #open = true;
 
   /** `stored`: what the steps had kept, if anything. */
@@ -82,6 +84,7 @@ export class RunningRoute {
 
   /** Writes what the steps remember to the journal, if that has changed. */
   save(states: RouteStates): void {
+    if (this.#rest > 0) return void this.#rest--;
     const state = this.state();
     if (state === undefined) return;
     const { stateLimit } = this.#options;
@@ -89,7 +92,10 @@ export class RunningRoute {
     const heard = this.#missing?.at ?? this.#heard;
     if (steps === this.#saved?.steps && heard === this.#saved.heard) return;
     const bytes = Buffer.byteLength(steps);
-    if (bytes > stateLimit) return this.#log.warn("steps remember too much: it is not kept across a restart", { bytes, limit: stateLimit });
+    if (bytes > stateLimit) {
+      this.#rest = 30;
+      return this.#log.warn("steps remember too much: it is not kept across a restart", { bytes, limit: stateLimit });
+    }
     this.#saved = { steps, heard };
     states.write(this.checked.name, { offset: state.offset, steps, failed: () => (this.#saved = undefined) });
   }
