@@ -19,6 +19,8 @@ export interface SeriesLimits {
   readonly rollupsBefore?: number | undefined;
   /** Bytes in use beyond which the oldest of all series go. */
   readonly size: number;
+  /** Now, ms since the Unix epoch: readings with a later time do not say how far the series reach. Default: no limit. */
+  readonly now?: number | undefined;
 }
 
 /** What one step of retention did. */
@@ -129,10 +131,11 @@ function removeRollups({ database, roller }: UpkeepScope, series: number, before
 }
 
 /** Limits of time for a file that is too large: a twentieth of the way from the oldest point to the newest, and for rollups as much further back as they may reach. */
-function tighten(database: DatabaseSync, { before, rollupsBefore = 0 }: SeriesLimits): { readonly before: number; readonly rollupsBefore: number } {
-  const row = database.prepare("select min(oldest) as oldest, max(newest) as newest from (select (select min(time) from point where series = id) as oldest, time as newest from series)").get()!;
-  const [oldest, newest] = [row["oldest"] as number | null, row["newest"] as number | null];
-  if (newest === null) return { before, rollupsBefore };
+function tighten(database: DatabaseSync, { before, rollupsBefore = 0, now = Infinity }: SeriesLimits): { readonly before: number; readonly rollupsBefore: number } {
+  const row = database.prepare("select min(oldest) as oldest, max(newest) as newest from (select (select min(time) from point where series = id) as oldest, time as newest from series)").get() as { oldest: number | null; newest: number | null };
+  if (row.newest === null) return { before, rollupsBefore };
+  const newest = Math.min(row.newest, now);
+  const { oldest } = row;
   if (oldest === null) return { before, rollupsBefore: Math.max(rollupsBefore, newest) };
   const first = Math.max(before, oldest + Math.max(spans.short, Math.ceil((newest - oldest) / 20)));
   return { before: first, rollupsBefore: Math.max(rollupsBefore, newest - reach * (newest - first)) };

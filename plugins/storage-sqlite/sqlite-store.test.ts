@@ -149,6 +149,15 @@ test("retain() removes old points by age and the oldest of all series by size", 
   assert.deepEqual(values(await store.device("d3")), { a: 19_999, b: -19_999 });
 });
 
+test("retain() of a file that is too large is not led astray by one reading from the future", async (context) => {
+  const { queue, store, retain } = await temporaryStorage(context, { queue: { limit: 1e6 } });
+  for (let at = 0; at < 20_000; at++) queue.add(status("d", start + at * 1000, { a: at }));
+  queue.add(status("wild", start + 1e12, { a: 1 }));
+  const report = await retain({ journal: { before: 0, size: 1e12, maxSize: 1e12 }, series: { before: 0, size: 1, now: start + 20_000_000 } });
+  assert.ok(report.seriesRemoved > 500 && report.seriesRemoved < 1500, `${report.seriesRemoved} of 20,000 are a twentieth`);
+  assert.ok((await store.readings({ device: "d", tag: "a", ...always, limit: 1 })).readings[0]!.time > start);
+});
+
 test("queue drops what it has no room for and series beyond their limit, and counts both", async (context) => {
   const dropped: Record<string, number> = {};
   const drop = (reason: string, count: number): void => void (dropped[reason] = (dropped[reason] ?? 0) + count);

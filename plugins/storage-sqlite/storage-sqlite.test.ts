@@ -91,6 +91,29 @@ test("plugin writes readings by time and removes what is too old by its clock", 
   });
 });
 
+test("plugin rolls up what is over by its clock, and keeps that when the values are too old", async (context) => {
+  const clock = fakeClock();
+  const { gateway, bus, store } = await start(context, temporaryFolder(context), { series: { maxAge: "1h", rollupAge: "1d" }, flushInterval: "1s", retentionInterval: "1m" }, { clock });
+  const since = clock.now() - (clock.now() % 300_000);
+  bus.publish({ type: "status", from: "plc", timestamp: since, payload: { values: [1, 2, 6].map((value, at) => ({ tag: "a", value, timestamp: since + at * 1000 })) } });
+  await clock.advance(1000);
+  await until("they are stored", () => gateway.metric("busbar_storage_readings_stored_total") === 3);
+  assert.equal(gateway.metric("busbar_storage_readings_rolled_total"), 0);
+  await clock.advance(300_000 + 60_000);
+  await until("they are rolled up", async () => {
+    await clock.advance(60_000);
+    return gateway.metric("busbar_storage_readings_rolled_total") > 0;
+  });
+  await clock.advance(3_700_000);
+  const query = { device: "plc", tag: "a", since, until: since + 300_000 };
+  await until("the values are gone", async () => {
+    await clock.advance(60_000);
+    return (await store.readings({ ...query, limit: 10 })).readings.length === 0;
+  });
+  assert.deepEqual((await store.aggregate({ ...query, edges: [since, since + 300_000], aggregates: ["mean"] })).buckets, [{ start: since, count: 3, good: 1, values: { mean: 3 } }]);
+  assert.deepEqual((await store.series({ ...query, points: 10 })).points, [{ time: since, value: 1 }, { time: since + 2000, value: 6 }], "the extremes are left");
+});
+
 test("plugin whose database thread dies is started anew and goes on with what was acknowledged", async (context) => {
   const { gateway, bus, journal, store } = await start(context, temporaryFolder(context));
   const before = await bus.deliver({ type: "event", from: "plc", qos: 1, payload: "before" });

@@ -83,7 +83,7 @@ export const storageSqlite = definePlugin({
         const now = clock.now();
         const report = await storage.retain({
           journal: { before: now - settings.journal.maxAge, size: settings.journal.size, maxSize: settings.journal.maxSize },
-          series: { before: now - settings.series.maxAge, rollupsBefore: now - settings.series.rollupAge, size: settings.series.size },
+          series: { before: now - settings.series.maxAge, rollupsBefore: now - settings.series.rollupAge, size: settings.series.size, now },
         });
         sizes = report;
         forced.value += report.journalForced;
