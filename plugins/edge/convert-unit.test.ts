@@ -62,7 +62,7 @@ test("findUnit() tells apart what only its case does, and guesses nothing", () =
 });
 
 test("findUnit() takes any text", () => {
-  fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 70 }), (text) => (findUnit(text), true)), { numRuns: 500 });
+  fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 70 }), (text) => (findUnit(text), true)), { numRuns: 500, endOnFailure: true });
 });
 
 test("each unit of the table is found by its symbol, in its quantity", () => {
@@ -75,6 +75,6 @@ test("linear() is scale and offset", () => {
     fc.property(fc.double({ min: -1e6, max: 1e6, noNaN: true }), fc.double({ min: -1e3, max: 1e3, noNaN: true }).filter((scale) => Math.abs(scale) > 1e-6), fc.integer({ min: -1000, max: 1000 }), (value, scale, offset) => {
       assert.ok(Math.abs(linear(scale, offset)(value) - (value * scale + offset)) <= 1e-12 * Math.max(1, Math.abs(value * scale), Math.abs(offset)));
     }),
-    { numRuns: 300 },
+    { numRuns: 300, endOnFailure: true },
   );
 });

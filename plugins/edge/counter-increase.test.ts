@@ -54,7 +54,7 @@ test("CounterTrack adds up to what was really counted, over any roll-overs, rest
       }
       assert.equal(counted, real);
     }),
-    { numRuns: 200 },
+    { numRuns: 200, endOnFailure: true },
   );
 });
 

@@ -39,7 +39,7 @@ test("QuantileSketch is exact up to its limit, merged and restarted anywhere", (
       assert.equal(sketch.errorBound, 0);
       for (const [index, rank] of ranks.entries()) assert.ok(Math.abs(found[index]! - reference(values, rank)) <= 1e-9, `${rank}: ${found[index]}, not ${reference(values, rank)}`);
     }),
-    { numRuns: 300 },
+    { numRuns: 300, endOnFailure: true },
   );
 });
 
@@ -59,7 +59,7 @@ test("QuantileSketch stays within its error bound beyond the limit, however it i
         assert.ok(off <= sketch.errorBound + 1 / count, `${rank} of ${count} with ${limit}: off by ${off}, bound ${sketch.errorBound}`);
       }
     }),
-    { numRuns: 200 },
+    { numRuns: 200, endOnFailure: true },
   );
 });
 

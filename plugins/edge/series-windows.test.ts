@@ -150,7 +150,7 @@ test("SeriesWindows by time equal a plain reference over the sorted samples, wha
       const released = [...sorted, ...closing(sorted, lateness).slice(0, lateness === 0 ? 2 : 1)];
       assertSame(run({ ...common, lateness, windows }, arriving, restarts), timeReference(released, windows), 1000 * Math.max(1, gap / per));
     }),
-    { numRuns: 400 },
+    { numRuns: 400, endOnFailure: true },
   );
 });
 
@@ -161,6 +161,41 @@ test("SeriesWindows by number of samples equal a plain reference over the sorted
       const released = [...sorted, ...closing(sorted, lateness).slice(0, lateness === 0 ? 2 : 1)];
       assertSame(run({ ...common, lateness, windows }, arriving, restarts), countReference(released, windows), 1000 * Math.max(1, gap / per));
     }),
-    { numRuns: 300 },
+    { numRuns: 300, endOnFailure: true },
+  );
+});
+
+test("SeriesWindows tells each window once and each sample in every window that is its own, or as late, whatever comes when", () => {
+  const act = fc.oneof({ weight: 4, arbitrary: fc.record({ time: fc.integer({ min: 0, max: 30_000 }) }) }, { weight: 1, arbitrary: fc.record({ wait: fc.integer({ min: 0, max: 8000 }) }) });
+  fc.assert(
+    fc.property(fc.array(act, { maxLength: 80, size: "max" }), fc.constantFrom(0, 500, 5000), fc.constantFrom(1, 2, 4), fc.nat(80), (acts, lateness, overlap, restart) => {
+      const size = 2000;
+      let late = 0;
+      const options: SeriesWindowsOptions = { lateness, idle: 1000, limit: 20, late: () => late++, windows: { size, every: size / overlap, shift: 0, gap: 3000, counter: undefined, sketchLimit: 100 } };
+      const closed: ClosedWindow[] = [];
+      const close = (window: ClosedWindow): void => void closed.push(window);
+      let series = new SeriesWindows(options);
+      let [now, samples] = [0, 0];
+      for (const [at, one] of acts.entries()) {
+        if (at === restart) {
+          const next = new SeriesWindows(options);
+          assert.equal(next.restore(JSON.parse(JSON.stringify(series.snapshot())), now), true);
+          series = next;
+        }
+        if ("time" in one) series.add({ time: one.time, value: ++samples, quality: "good", holds: false }, now, close);
+        else series.elapse((now += one.wait), close);
+      }
+      series.finish(close);
+      for (const [at, { start, end, statistics }] of closed.entries()) {
+        assert.equal(end - start, size);
+        assert.equal(end % (size / overlap), 0);
+        assert.ok(at === 0 || end > closed[at - 1]!.end, "each once, in order");
+        assert.ok(statistics.covered <= size);
+      }
+      const counted = closed.reduce((sum, { statistics }) => sum + statistics.count, 0);
+      if (overlap === 1) assert.equal(counted + late, samples);
+      else assert.ok(counted <= (samples - late) * overlap && counted >= samples - late, "a late one may be in time for the windows that are still open");
+    }),
+    { numRuns: 400, endOnFailure: true },
   );
 });

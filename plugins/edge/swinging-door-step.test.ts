@@ -86,7 +86,7 @@ test("swinging-door goes on after a restart as if there had been none", () => {
       whole.close();
       second.close();
     }),
-    { numRuns: 100 },
+    { numRuns: 100, endOnFailure: true },
   );
 });
 

@@ -62,7 +62,7 @@ test("SwingingDoor leaves out only what lies within the deviation of what it sen
       assert.ok(sent.every((one) => points.some(({ time, value }) => time === one.time && value === one.value)), "only points of the series, with their own times");
       assert.ok(sent.every((one, at) => at === 0 || one.time >= sent[at - 1]!.time), "in order");
     }),
-    { numRuns: 1500 },
+    { numRuns: 1500, endOnFailure: true },
   );
 });
 
@@ -81,7 +81,7 @@ test("SwingingDoor sends as a plain reference does that looks at all points agai
   };
   // halves and powers of two, so that both reckon without rounding and agree on the edge of the bound
   const exact = fc.array(fc.integer({ min: -40, max: 40 }), { minLength: 1, maxLength: 80, size: "max" }).map((list) => list.map((value, at) => ({ time: at * 16, value: value / 2 })));
-  fc.assert(fc.property(exact, fc.constantFrom(0.25, 1.125, 3.0625), (points, deviation) => assert.deepEqual(sentOf(points, { deviation, ...unbounded }), reference(points, deviation))), { numRuns: 500 });
+  fc.assert(fc.property(exact, fc.constantFrom(0.25, 1.125, 3.0625), (points, deviation) => assert.deepEqual(sentOf(points, { deviation, ...unbounded }), reference(points, deviation))), { numRuns: 500, endOnFailure: true });
 });
 
 test("SwingingDoor sends a point at least every max, and with max keeps the bound", () => {
@@ -94,7 +94,7 @@ test("SwingingDoor sends a point at least every max, and with max keeps the boun
         if (next && next.time - one.time > max) assert.ok(!points.some(({ time }) => time > one.time && time < next.time), "only where no point came for that long");
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 500, endOnFailure: true },
   );
 });
 
@@ -112,7 +112,7 @@ test("SwingingDoor holds points nearer than min back, and the others to the boun
         if (next && at < sent.length - 2 && next.time - one.time < min) assert.ok(jumps.has(next.time), "nearer only at a jump or at the end");
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 500, endOnFailure: true },
   );
 });
 
