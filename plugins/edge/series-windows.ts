@@ -13,11 +13,7 @@ export interface SeriesWindowsOptions extends ReorderOptions {
 }
 
 const kept = v.strictObject({
-  order: v.strictObject({
-    newest: v.nullable(v.number()),
-    released: v.nullable(v.number()),
-    waiting: v.array(v.object({ time: v.number(), value: v.optional(v.number()), quality: v.picklist(["good", "uncertain", "bad"]), holds: v.boolean() })),
-  }),
+  order: v.strictObject({ newest: v.nullable(v.number()), released: v.nullable(v.number()), waiting: v.array(v.tuple([v.number(), v.nullable(v.number()), v.picklist(["good", "uncertain", "bad"]), v.boolean()])) }),
   windows: v.unknown(),
   arrived: v.number(),
 });
@@ -71,14 +67,16 @@ export class SeriesWindows {
 
   /** What it knows, as plain JSON. */
   snapshot(): unknown {
-    return { order: this.#order.snapshot(), windows: this.#windows.snapshot(), arrived: this.#arrived };
+    const { newest, released, waiting } = this.#order.snapshot();
+    const short = waiting.map(({ time, value = null, quality, holds }) => [time, value, quality, holds]);
+    return { order: { newest, released, waiting: short }, windows: this.#windows.snapshot(), arrived: this.#arrived };
   }
 
   /** Goes on from a snapshot, at `now` by the gateway's clock. False when it is none; then nothing has changed. */
   restore(snapshot: unknown, now: number): boolean {
     const { success, output } = v.safeParse(kept, snapshot);
     if (!success || !this.#windows.restore(output.windows)) return false;
-    this.#order.restore({ ...output.order, waiting: output.order.waiting.map(({ time, value, quality, holds }) => ({ time, value, quality, holds })) });
+    this.#order.restore({ ...output.order, waiting: output.order.waiting.map(([time, value, quality, holds]) => ({ time, value: value ?? undefined, quality, holds })) });
     this.#arrived = output.arrived;
     this.#begun = now;
     return true;

@@ -62,12 +62,12 @@ export const swingingDoorStep = defineStep({
     const states = new SeriesStates<DoorState>(context, {
       limit,
       create,
-      save: (state) => ({ ...state, door: state.door.snapshot() }),
+      save: ({ last, ...state }) => ({ ...state, door: state.door.snapshot(), ...(last !== state.door.newest && { last }) }),
       load(saved, tag) {
         const { success, output } = v.safeParse(kept, saved);
         const state = create(tag);
         if (!success || !state.door.restore(output.door)) return undefined;
-        return { ...state, ...output, door: state.door, last: output.last as Sample | undefined, base: loadBase(output.base) };
+        return { ...state, ...output, door: state.door, last: (output.last as Sample | undefined) ?? state.door.newest, base: loadBase(output.base) };
       },
       forget: ({ state }) => release(state),
     });
