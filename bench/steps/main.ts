@@ -18,6 +18,11 @@ const cases: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[
   "deadband: {absolute: 1}": [{ deadband: { absolute: 1 } }],
   "deadband: {absolute: 1, heartbeat: 1m}": [{ deadband: { absolute: 1, heartbeat: "1m" } }],
   "where: value > 50": [{ where: "value > 50" }],
+  "convert: {scale: 1.8, offset: 32}": [{ convert: { scale: 1.8, offset: 32 } }],
+  "swinging-door: {deviation: 1}": [{ "swinging-door": { deviation: 1 } }],
+  "rate: {keep: false}": [{ rate: { keep: false } }],
+  "windows: {size: 1s}": [{ windows: { size: "1s", lateness: 0 } }],
+  "windows: {size: 1s, aggregates: [p95, integral]}": [{ windows: { size: "1s", lateness: 0, aggregates: ["p95", "integral"] } }],
   "map: {each: value * 1.8 + 32}": [{ map: { each: "value * 1.8 + 32" } }],
 };
 

@@ -25,7 +25,7 @@ test("counterIncrease() tells what a counter did", () => {
     [9_223_372_036_854_775_807n, 9_223_372_036_854_775_817n, wide, undefined, 10, "up"],
     [9_007_199_254_740_990, 9_007_199_254_740_995n, wide, undefined, 5, "up"],
   ];
-  for (const [before, now, modulus, maxRate, by, how] of cases) assert.deepEqual(counterIncrease(before, now, { modulus, maxRate, elapsed: 1000 }), { by, how }, `${before} ${now}`);
+  for (const [before, now, modulus, maxRate, by, how] of cases) assert.deepEqual(counterIncrease(before, now, { counter: { modulus, maxRate }, elapsed: 1000 }), { by, how }, `${before} ${now}`);
 });
 
 test("parseCounter() takes numbers and decimal text", () => {

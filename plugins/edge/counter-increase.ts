@@ -28,7 +28,8 @@ export function parseCounter(value: unknown): CounterValue | undefined {
  * By how much a counter rose within `elapsed` ms. A value less than the one before means that it rolled over, where it can and would then have risen by no more than half of its range and
  * no faster than `maxRate`; else that it was set back to 0 and has counted up to its value since.
  */
-export function counterIncrease(before: CounterValue, now: CounterValue, { modulus, maxRate, elapsed }: CounterOptions & { readonly elapsed: number }): CounterIncrease {
+export function counterIncrease(before: CounterValue, now: CounterValue, { counter, elapsed }: { readonly counter: CounterOptions; readonly elapsed: number }): CounterIncrease {
+  const { modulus, maxRate } = counter;
   const most = maxRate === undefined ? Number.POSITIVE_INFINITY : maxRate * elapsed;
   const rise = difference(now, before);
   if (rise >= 0) return rise <= most ? { by: rise, how: "up" } : { by: 0, how: "jump" };

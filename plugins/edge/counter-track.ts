@@ -38,7 +38,7 @@ export class CounterTrack {
     this.#time = time;
     this.#value = value;
     if (before === undefined || elapsed > this.#options.gap) return undefined;
-    const { by, how } = counterIncrease(before, value, { ...this.#options, elapsed });
+    const { by, how } = counterIncrease(before, value, { counter: this.#options, elapsed });
     return { by, how, elapsed };
   }
 

@@ -18,11 +18,11 @@ test("rate adds how fast a counter rises, with its unit, over a roll-over", () =
   step.close();
 });
 
-test("rate tells increase and total instead of the counter, restarted in between", () => {
+test("rate tells increase and total instead of the counter, with another config in between", () => {
   const step = openStep(rateStep, { gives: ["increase", "total"], name: "{tag}_{what}", keep: false });
   assert.deepEqual(told(step.readings(1000, { pulses: 10 })), []);
   assert.deepEqual(told(step.readings(2000, { pulses: 14 })), [["pulses_increase", 4], ["pulses_total", 4]]);
-  const next = step.restart();
+  const next = step.restart({ gives: ["increase", "total"], name: "{tag}_{what}", keep: false, gap: "1d" });
   assert.deepEqual(told(next.readings(3000, { pulses: 2 })), [["pulses_increase", 2], ["pulses_total", 6]]);
   assert.equal(next.counted("reset"), 1);
   next.close();

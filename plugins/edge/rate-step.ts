@@ -1,8 +1,8 @@
 import { defineStep, duration, type Step, type StepMessage } from "@busbar/core";
 import * as v from "valibot";
 import { counterFields, counterOptions, hasOneEnd, perUnits, twoEnds } from "./counter-fields.ts";
-import { type CounterIncrease, parseCounter } from "./counter-increase.ts";
-import { CounterTrack } from "./counter-track.ts";
+import { parseCounter } from "./counter-increase.ts";
+import { type CounterStep, CounterTrack } from "./counter-track.ts";
 import { tagsField, tagTest } from "./glob.ts";
 import { sampleStep, seriesFields } from "./sample-step.ts";
 import { addSamples, type Sample } from "./samples.ts";
@@ -31,6 +31,8 @@ const config = v.pipe(
 );
 
 interface RateState {
+  /** The tags of the results, in the order of `gives`. */
+  readonly names: readonly string[];
   readonly track: CounterTrack;
   total: number;
 }
@@ -47,24 +49,25 @@ export const rateStep = defineStep({
     const { gives, name, keep, every, gap, tags, series: limit, late } = options;
     const per = perUnits[options.per];
     const counter = counterOptions(options, per.ms);
-    const create = (): RateState => ({ track: new CounterTrack({ ...counter, gap }), total: 0 });
+    const follow = { ...counter, gap };
+    const create = (tag: string): RateState => ({ names: gives.map((what) => name.replaceAll("{tag}", () => tag).replaceAll("{what}", what)), track: new CounterTrack(follow), total: 0 });
     const states = new SeriesStates<RateState>(context, {
       limit,
       create,
       save: ({ track, total }) => ({ track: track.snapshot(), total }),
-      load(saved) {
+      load(saved, tag) {
         const { success, output } = v.safeParse(kept, saved);
-        const state = create();
+        const state = create(tag);
         return success && state.track.restore(output.track) ? { ...state, total: output.total } : undefined;
       },
     });
 
     const results: Sample[] = [];
-    const report = (sample: Sample, { by, elapsed, total }: { readonly by: number; readonly elapsed: number; readonly total: number }): void => {
-      for (const what of gives) {
+    const report = (sample: Sample, { names, total }: RateState, { by, elapsed }: CounterStep): void => {
+      for (const [at, what] of gives.entries()) {
         const value = what === "rate" ? (by * per.ms) / elapsed : what === "increase" ? by : total;
         const unit = what !== "rate" ? sample.unit : sample.unit === undefined ? `1/${per.symbol}` : `${sample.unit}/${per.symbol}`;
-        results.push({ tag: name.replaceAll("{tag}", () => sample.tag).replaceAll("{what}", what), value, unit, quality: sample.quality, time: sample.time });
+        results.push({ tag: names[at]!, value, unit, quality: sample.quality, time: sample.time });
       }
     };
     const inner = sampleStep({
@@ -78,14 +81,14 @@ export const rateStep = defineStep({
         if (before !== undefined && sample.time - before < every) return pass;
         const step = state.track.add(sample.time, value);
         if (step === undefined) return pass;
-        if (step.how !== "up") context.count(step.how satisfies CounterIncrease["how"]);
+        if (step.how !== "up") context.count(step.how);
         state.total += step.by;
-        report(sample, { by: step.by, elapsed: step.elapsed, total: state.total });
+        report(sample, state, step);
         return pass;
       },
     });
 
-    states.keep({ anyConfig: false });
+    states.keep({ anyConfig: true });
     let retain: boolean | undefined;
     let passing: StepMessage | undefined;
     const older: StepMessage[] = [];

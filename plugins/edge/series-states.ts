@@ -97,10 +97,14 @@ export class SeriesStates<S> {
     this.#options.forget?.(series);
   }
 
-  /** Keeps all states across restarts, and takes over those that were kept. `anyConfig`: even where the step had another config then. To be called once, in `create`. */
-  keep({ anyConfig }: { readonly anyConfig: boolean }): void {
+  /**
+   * Keeps all states across restarts, and takes over those that were kept. `anyConfig`: even where the step had another config then. To be called once, in `create`. Gives whether the config is the same; undefined
+   * where nothing was kept.
+   */
+  keep({ anyConfig }: { readonly anyConfig: boolean }): boolean | undefined {
     const kept = this.#context.keep(() => this.snapshot());
     if (kept && (kept.sameConfig || anyConfig)) this.restore(kept.state);
+    return kept?.sameConfig;
   }
 
   /** All states as plain JSON: `[topic, tag, newest, state]` each. */

@@ -90,10 +90,13 @@ test("swinging-door goes on after a restart as if there had been none", () => {
   );
 });
 
-test("swinging-door begins anew with another config", () => {
+test("swinging-door begins anew with another config, and loses nothing that it held", async () => {
   const first = openStep(swingingDoorStep, { deviation: 2 });
-  first.readings(0, { t: 0 });
+  first.readings(1, { t: 0 });
+  first.readings(5, { t: 1 });
   const second = first.restart({ deviation: 3 });
+  await second.clock.advance(0);
+  assert.deepEqual(told(second.emitted), [[5, "t", 1]]);
   assert.deepEqual(told(second.readings(10, { t: 0 })), [[10, "t", 0]]);
   second.close();
 });

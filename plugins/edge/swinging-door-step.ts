@@ -87,6 +87,16 @@ export const swingingDoorStep = defineStep({
       return withSamples({ ...base, retain: false, timestamp: time, msgid, payload: null }, samples);
     };
     const release = ({ door, base }: DoorState): void => door.flush((point) => base && context.emit(heldMessage(base, [point])));
+    /** With another bound the doors that are open mean nothing: what they hold is sent, as soon as the gateway runs. */
+    const beginAnew = (): void => {
+      const held: StepMessage[] = [];
+      for (const series of states.all()) {
+        const { door, base } = series.state;
+        if (door.held && base) held.push(heldMessage(base, [door.held]));
+        series.state = create(series.tag);
+      }
+      if (held.length > 0) context.clock.after(0, () => held.forEach(context.emit));
+    };
     const each = (sample: Sample, { state }: Series<DoorState>, message: StepMessage): Sample | undefined => {
       const { last } = state;
       state.last = sample;
@@ -109,7 +119,7 @@ export const swingingDoorStep = defineStep({
     const passing: StepMessage[] = [];
     const collect = (message: StepMessage): void => void passing.push(message);
     const inner = sampleStep({ states, late, context, concerns: (tag) => (wanted?.(tag) ?? true) && choose(tag) !== undefined, each });
-    states.keep({ anyConfig: false });
+    if (states.keep({ anyConfig: true }) === false) beginAnew();
     context.clock.every(Math.min(10_000, max / 10), () => {
       const before = context.clock.now() - max;
       for (const series of states.all()) if (series.state.door.held && series.state.arrived <= before) release(series.state);

@@ -12,6 +12,8 @@ import type { WindowStatistics } from "./window-statistics.ts";
 import { windowsConfig } from "./windows-config.ts";
 
 interface WindowsState {
+  /** The tags of the results, in the order of `aggregates`. */
+  readonly names: readonly string[];
   windows: SeriesWindows;
   unit: string | undefined;
   base: MessageBase | undefined;
@@ -36,15 +38,15 @@ export const windowsStep = defineStep({
     const per = perUnits[config.per];
     const concerns = tagTest(tags);
     const options = { ...seriesOptions(config), late: () => context.count("late") };
-    const create = (): WindowsState => ({ windows: new SeriesWindows(options), unit: undefined, base: undefined });
+    const create = (tag: string): WindowsState => ({ names: aggregates.map((one) => name.replaceAll("{tag}", () => tag).replaceAll("{aggregate}", one)), windows: new SeriesWindows(options), unit: undefined, base: undefined });
 
     const states = new SeriesStates<WindowsState>(context, {
       limit,
       create,
       save: ({ windows, unit, base }) => ({ windows: windows.snapshot(), unit, base }),
-      load(saved) {
+      load(saved, tag) {
         const { success, output } = v.safeParse(kept, saved);
-        const state = create();
+        const state = create(tag);
         if (!success || !state.windows.restore(output.windows, context.clock.now())) return undefined;
         return { ...state, unit: output.unit, base: loadBase(output.base) };
       },
@@ -52,14 +54,14 @@ export const windowsStep = defineStep({
     });
 
     const tell = ({ topic, tag, state }: Series<WindowsState>, { start, end, statistics }: ClosedWindow, emit: (message: StepMessage) => void): void => {
-      const { unit, base } = state;
+      const { names, unit, base } = state;
       if (base === undefined) return;
       const quality = qualityOf(statistics, good);
-      const values = aggregates.flatMap((one) => {
+      const values = aggregates.flatMap((one, at) => {
         const value = aggregate(one, statistics, { length: end - start, per: per.ms }) ?? null;
         if (value === null && quality !== "bad") return [];
         const of = aggregateUnit(one, unit, per.symbol);
-        return [{ tag: name.replaceAll("{tag}", () => tag).replaceAll("{aggregate}", one), value, ...(of === undefined ? {} : { unit: of }), quality }];
+        return [{ tag: names[at]!, value, ...(of === undefined ? {} : { unit: of }), quality }];
       });
       if (values.length > 0) emit({ ...base, retain: false, timestamp: end, msgid: context.msgid(topic, tag, start, end), payload: { values, quality, start, end } });
     };
@@ -91,7 +93,7 @@ export const windowsStep = defineStep({
     /** Windows of values in two units would tell nothing: what is open is given up. */
     const begin = ({ state }: Series<WindowsState>): void => {
       context.count("unit-changed");
-      state.windows = create().windows;
+      state.windows = new SeriesWindows(options);
     };
 
     states.keep({ anyConfig: false });
