@@ -37,12 +37,14 @@ export function createOpcuaSpace(server: OPCUAServer, options: OpcuaSpaceOptions
   const space = server.engine.addressSpace;
   if (!space) throw new TypeError("Cannot build an address space: the server is not initialized");
   const namespace = space.registerNamespace(plantNamespace); // the server's own one, unless it was shifted
-  const plant = namespace.addObject({ organizedBy: "ObjectsFolder", browseName: "Plant", nodeId: "s=Plant", typeDefinition: "FolderType", eventNotifier: 1, notifierOf: space.rootFolder.objects.server });
+  const folder = { organizedBy: "ObjectsFolder", browseName: "Plant", nodeId: "s=Plant", typeDefinition: "FolderType" };
+  const plant = namespace.addObject({ ...folder, ...(options.machines.some(hasAlarm) ? { eventNotifier: 1, notifierOf: space.rootFolder.objects.server } : {}) });
   const places: Place[] = [];
   const composites: OpcuaComposite[] = [];
   const first = new Float64Array(options.snapshot.values);
   for (const machine of options.machines) {
-    const object = namespace.addObject({ organizedBy: plant, browseName: machine.id, nodeId: `s=${machine.id}`, displayName: machine.title, typeDefinition: "FolderType", eventNotifier: 1, notifierOf: plant });
+    const place = { organizedBy: plant, browseName: machine.id, nodeId: `s=${machine.id}`, displayName: machine.title, typeDefinition: "FolderType" };
+    const object = namespace.addObject({ ...place, ...(hasAlarm(machine) ? { eventNotifier: 1, notifierOf: plant } : {}) });
     for (const tag of machine.tags) places[tag.index] = addTag(namespace, { object, machine, tag, initial: variantOf(tag, first[tag.index]!), options });
     for (const method of machine.methods) addOpcuaMethod(namespace, method, { object, machine, ask: options.ask });
     for (const composite of machine.composites) composites.push(addOpcuaComposite(namespace, composite, { object, machine }));
@@ -51,6 +53,8 @@ export function createOpcuaSpace(server: OPCUAServer, options: OpcuaSpaceOptions
   show(options.snapshot);
   return { show };
 }
+
+const hasAlarm = ({ tags }: ServedMachine): boolean => tags.some(({ alarm }) => alarm !== undefined);
 
 /** A tag in the address space. */
 interface Place {
