@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type BrowseDescriptionOptions, type NodeId, type ReadValueIdOptions, resolveNodeId, StatusCode } from "node-opcua-client";
+import { type BrowseDescriptionOptions, DataType, type NodeId, type ReadValueIdOptions, resolveNodeId, StatusCode, Variant, VariantArrayType } from "node-opcua-client";
 import { browseTree, formatPath } from "./browse.ts";
 import { formatNodeId, parseNodeAddress } from "./node-id.ts";
 import { resolveNode, resolveNodes } from "./resolve-nodes.ts";
@@ -67,7 +67,7 @@ const expected: Readonly<Record<string, unknown>> = {
   boolean: true, sbyte: -12, byte: 200, int16: -1234, uint16: 54321, int32: -123456, uint32: 4000000000, int64: -2, uint64: "18446744073709551615", float: 1.5, double: 3.25, string: "grün",
   datetime: "2026-01-02T03:04:05.678Z", guid: "72962B91-FA75-4AE6-8D28-B404DC7DAF63", bytestring: { $base64: "YnVzYmFy" }, xml: "<a>1</a>", localized: "Ölpresse", nodeid: node("press-1"), qualified: "nsu=urn:busbar:test:plant;press-1",
   status: "BadNoCommunication", number: 3, "read-only": 1, doubles: [1, 2.5, 3], strings: ["a", "b"], uint64s: [7, "9007199254740993"], matrix: [[1, 2, 3], [4, 5, 6]], state: "Jammed", limit: { Force: 12.5 }, points: [{ X: 1, Y: 2 }, { X: 3, Y: 4 }],
-  recipe: { Name: "oil", Steps: [1, 2, 3], Origin: { X: 1, Y: 2 }, Path: [{ X: 0, Y: 0 }, { X: 1.5, Y: 2.5 }], State: "Pressing", Produced: 12, Made: "2026-01-02T03:04:05.678Z" }, temperature: 20,
+  recipe: { Name: "oil", Steps: [1, 2, 3], Origin: { X: 1, Y: 2 }, Path: [{ X: 0, Y: 0 }, { X: 1.5, Y: 2.5 }], State: "Pressing", Produced: 12, Made: "2026-01-02T03:04:05.678Z" }, temperature: 20, gear: "Slow", "old-mode": "Automatic",
 };
 
 test("browseTree() finds variables with type, unit, range, access and names, and toJson() writes their values", async () => {
@@ -86,6 +86,18 @@ test("browseTree() finds variables with type, unit, range, access and names, and
   assert.deepEqual([valueRank, arrayDimensions], [2, [2, 3]]);
   assert.deepEqual(["scale", "temperature-alarm", "press-1"].map((name) => nodes.find(({ displayName }) => displayName === name)?.kind), ["method", "condition", "object"]);
   assert.ok(!nodes.some(({ displayName }) => displayName === "ActiveState"), "the state of a condition is no tag");
+});
+
+test("toJson() is not led astray by what a server may send", () => {
+  let deep = new Variant({ dataType: DataType.Double, value: 1 });
+  for (let level = 0; level < 500; level++) deep = new Variant({ dataType: DataType.Variant, arrayType: VariantArrayType.Array, value: [deep] });
+  assert.match(JSON.stringify(toJson(deep)), /^\[{20,40}"…"\]+$/);
+  const odd = (dimensions: number[], value: number[]) => toJson(Object.assign(new Variant(), { dataType: DataType.Double, arrayType: VariantArrayType.Matrix, dimensions, value: new Float64Array(value) }));
+  assert.deepEqual(odd([2 ** 31, 0], []), []);
+  assert.deepEqual(odd(new Array<number>(1_000).fill(1), [7]), [7]);
+  assert.deepEqual(toJson(new Variant({ dataType: DataType.Double, value: Number.NaN })), "NaN");
+  assert.equal(toJson(new Variant({ dataType: DataType.DateTime, value: new Date(Number.NaN) })), null);
+  assert.equal(toJson(new Variant()), null);
 });
 
 test("browseTree() tells which bound it met", async () => {

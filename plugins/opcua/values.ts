@@ -7,7 +7,13 @@ export interface ValueContext {
   readonly namespaces?: readonly string[] | undefined;
   /** Names of the values of an enumeration: a value is written as its name, one without a name as its number. */
   readonly enumeration?: ReadonlyMap<number, string> | undefined;
+  /** How many levels of structures and variants this value lies within. Default 0. */
+  readonly level?: number;
 }
+
+/** Levels of structures and variants, and dimensions of a matrix: together below what a payload may be nested (`maxPayloadDepth` of core). */
+const maxLevels = 24;
+const maxDimensions = 16;
 
 /** A field of a structure as the client library describes it. */
 export interface StructureField {
@@ -37,14 +43,15 @@ const noTime = Date.UTC(1601, 0, 1);
 /**
  * A value as JSON: numbers, booleans and text as they are; 64-bit integers beyond 2^53 as decimal text; a number that is none as `"NaN"`, `"Infinity"` or `"-Infinity"` (OPC 10000-6 §5.4.2.4);
  * DateTime as ISO text; ByteString as `{"$base64"}`; LocalizedText as its text; NodeId and QualifiedName as text; StatusCode by name; arrays and matrices as arrays;
- * structures as objects with the server's field names, without optional fields that are absent, unions as an object with their one field; a structure of unknown type as `{"$type", "$base64"}`. Null where there is none.
+ * structures as objects with the server's field names, without optional fields that are absent, unions as an object with their one field; a structure of unknown type as `{"$type", "$base64"}`; what lies too deep within others as `"…"`. Null where there is none.
  * The result is the caller's.
  */
 export function toJson(variant: Variant, context: ValueContext = {}): unknown {
   const { dataType, arrayType, value, dimensions } = variant;
   if (arrayType === VariantArrayType.Scalar || value === null || value === undefined) return elementJson(value, dataType, context);
   const flat = Array.from(value as Iterable<unknown>, (element) => elementJson(element, dataType, context));
-  return arrayType === VariantArrayType.Matrix && dimensions ? nest(flat, dimensions) : flat;
+  const shaped = arrayType === VariantArrayType.Matrix && dimensions && flat.length > 0 && dimensions.length <= maxDimensions;
+  return shaped ? nest(flat, dimensions) : flat;
 }
 
 function elementJson(value: unknown, dataType: DataType, context: ValueContext): unknown {
@@ -79,8 +86,9 @@ function plainJson(value: unknown, context: ValueContext): unknown {
   if (value instanceof NodeId) return formatNodeId(value, context.namespaces);
   if (value instanceof QualifiedName) return value.name === null ? null : formatStep({ namespace: value.namespaceIndex, name: value.name }, context.namespaces);
   if (value instanceof StatusCode) return value.name;
-  if (value instanceof Variant) return toJson(value, { namespaces: context.namespaces });
-  if (isStructure(value)) return structureJson(value, context);
+  const { namespaces, level = 0 } = context;
+  if (value instanceof Variant) return level >= maxLevels ? "…" : toJson(value, { namespaces, level: level + 1 });
+  if (isStructure(value)) return level >= maxLevels ? "…" : structureJson(value, { namespaces, level: level + 1 });
   return String(value);
 }
 
@@ -108,11 +116,11 @@ export function fieldsOf(schema: StructureSchema): readonly StructureField[] {
   return base === null || base === undefined ? own : [...fieldsOf(base), ...own];
 }
 
-function fieldJson(field: StructureField, content: unknown, { namespaces }: ValueContext): unknown {
+function fieldJson(field: StructureField, content: unknown, context: ValueContext): unknown {
   const one = (element: unknown): unknown => {
     if (field.category === "enumeration" && typeof element === "number") return field.schema?.typedEnum?.get(element)?.key ?? element;
     if (isInt64(element)) return int64Json(element, field.basicDataType === DataType.Int64 || field.fieldType === "Int64");
-    return plainJson(element, { namespaces });
+    return plainJson(element, context);
   };
   if (!field.isArray) return one(content);
   return content === null || content === undefined ? null : Array.from(content as Iterable<unknown>, one);

@@ -2,7 +2,7 @@
 export const pressNamespace = "urn:busbar:test:types";
 
 /**
- * A nodeset (OPC 10000-6 Annex F) with data types that a machine builder would bring: `PressState` (an enumeration), `Point` (a structure), `Recipe` (a
+ * A nodeset (OPC 10000-6 Annex F) with data types that a machine builder would bring: `PressState` (an enumeration), `OldMode` (one that has EnumStrings in place of a definition, as before 1.04), `Point` (a structure), `Recipe` (a
  * structure with a nested structure, arrays, a 64-bit counter and an optional field), `Limit` (a union).
  */
 export const pressNodeset = `<?xml version="1.0" encoding="utf-8"?>
@@ -23,6 +23,15 @@ export const pressNodeset = `<?xml version="1.0" encoding="utf-8"?>
     <Value><ListOfExtensionObject xmlns="http://opcfoundation.org/UA/2008/02/Types.xsd">
       ${[["Idle", 0], ["Pressing", 1], ["Jammed", 7]].map(([name, value]) => `<ExtensionObject><TypeId><Identifier>i=7616</Identifier></TypeId><Body><EnumValueType><Value>${value}</Value><DisplayName><Text>${name}</Text></DisplayName></EnumValueType></Body></ExtensionObject>`).join("\n      ")}
     </ListOfExtensionObject></Value>
+  </UAVariable>
+  <UADataType NodeId="ns=1;i=3005" BrowseName="1:OldMode">
+    <DisplayName>OldMode</DisplayName>
+    <References><Reference ReferenceType="HasSubtype" IsForward="false">i=29</Reference><Reference ReferenceType="HasProperty">ns=1;i=3006</Reference></References>
+  </UADataType>
+  <UAVariable NodeId="ns=1;i=3006" BrowseName="EnumStrings" ParentNodeId="ns=1;i=3005" DataType="i=21" ValueRank="1" ArrayDimensions="2">
+    <DisplayName>EnumStrings</DisplayName>
+    <References><Reference ReferenceType="HasTypeDefinition">i=68</Reference><Reference ReferenceType="HasProperty" IsForward="false">ns=1;i=3005</Reference></References>
+    <Value><ListOfLocalizedText xmlns="http://opcfoundation.org/UA/2008/02/Types.xsd"><LocalizedText><Text>Manual</Text></LocalizedText><LocalizedText><Text>Automatic</Text></LocalizedText></ListOfLocalizedText></Value>
   </UAVariable>
   ${structure("Point", 3010, "i=22", `<Field Name="X" DataType="i=11"/><Field Name="Y" DataType="i=11"/>`)}
   ${structure("Recipe", 3020, "i=22", `<Field Name="Name" DataType="i=12"/><Field Name="Steps" DataType="i=6" ValueRank="1"/><Field Name="Origin" DataType="ns=1;i=3010"/><Field Name="Path" DataType="ns=1;i=3010" ValueRank="1"/><Field Name="State" DataType="ns=1;i=3000"/><Field Name="Produced" DataType="i=9"/><Field Name="Made" DataType="i=13"/><Field Name="Comment" DataType="i=12" IsOptional="true"/>`)}

@@ -53,6 +53,7 @@ export function addPress(space: AddressSpace, namespace: Namespace): Press {
   add("uint64s", { dataType: "UInt64", valueRank: 1, arrayDimensions: [0], value: { dataType: DataType.UInt64, arrayType: VariantArrayType.Array, value: [[0, 7], [0x200000, 1]] } });
   add("matrix", { dataType: "Int32", valueRank: 2, arrayDimensions: [2, 3], value: { dataType: DataType.Int32, arrayType: VariantArrayType.Matrix, dimensions: [2, 3], value: new Int32Array([1, 2, 3, 4, 5, 6]) } });
   addTyped(space, add);
+  variables["gear"] = namespace.addMultiStateDiscrete({ componentOf: object, browseName: "gear", nodeId: "s=press-1.gear", enumStrings: ["Off", "Slow", "Fast"], value: 1, accessLevel: "CurrentRead | CurrentWrite", userAccessLevel: "CurrentRead | CurrentWrite" } as never) as never;
   const temperature = (variables["temperature"] = namespace.addAnalogDataItem({
     componentOf: object, browseName: "temperature", nodeId: "s=press-1.temperature", dataType: "Double", accessLevel: "CurrentRead | CurrentWrite | HistoryRead", userAccessLevel: "CurrentRead | CurrentWrite | HistoryRead",
     engineeringUnitsRange: { low: 0, high: 120 }, engineeringUnits: standardUnits.degree_celsius, value: new Variant({ dataType: DataType.Double, value: 20 }),
@@ -81,6 +82,7 @@ function addTyped(space: AddressSpace, add: (name: string, options: object) => U
   const index = space.getNamespaceIndex(pressNamespace);
   const type = (name: string) => space.findDataType(name, index)!;
   add("state", { dataType: type("PressState").nodeId, value: { dataType: DataType.Int32, value: 7 } });
+  add("old-mode", { dataType: type("OldMode").nodeId, value: { dataType: DataType.Int32, value: 1 } });
   const recipe = space.constructExtensionObject(type("Recipe"), { name: "oil", steps: [1, 2, 3], origin: { x: 1, y: 2 }, path: [{ x: 0, y: 0 }, { x: 1.5, y: 2.5 }], state: 1, produced: [0, 12], made: new Date("2026-01-02T03:04:05.678Z") });
   add("recipe", { dataType: type("Recipe").nodeId, value: { dataType: DataType.ExtensionObject, value: recipe } });
   add("limit", { dataType: type("Limit").nodeId, value: { dataType: DataType.ExtensionObject, value: space.constructExtensionObject(type("Limit"), { force: 12.5 }) } });
