@@ -36,3 +36,8 @@ test("README.md shows configs and steps that are right", async () => {
   assert.ok(blocks.length >= 6);
   for (const text of blocks) assert.deepEqual(await problemsOf(text.startsWith("- ") ? routeOf(text) : text), [], text);
 });
+
+test("edge cannot be isolated: a message goes through its steps within one turn of the gateway", async () => {
+  const { problems } = await loadConfig(join(import.meta.dirname, "busbar.yaml"), { readText: async () => "plugins:\n  edge: { isolate: true }\n" });
+  assert.deepEqual(problems.map(({ line, column, message }) => [line, column, message]), [[2, 11, 'cannot be: it offers steps to routes, such as "alarms", which do not cross the border of an isolate']]);
+});

@@ -13,10 +13,11 @@ import type { IsolateSettings } from "./isolate-settings.ts";
 const crossing: readonly string[] = [SessionsPort.name, JournalPort.name, AuditPort.name];
 
 /** Why a plugin cannot run in an isolate; undefined when it can. */
-export function isolationFault({ provides, needs, checked }: PluginDescription): string | undefined {
+export function isolationFault({ provides, needs, steps, checked }: PluginDescription): string | undefined {
   const signed = (checked?.output as { readonly signed?: unknown } | undefined)?.signed;
   if (signed === "accept" || signed === "require") return "signatures are checked in the gateway, and what is signed does not cross the border of an isolate";
   if (provides.length > 0) return `it provides the port "${provides[0]}" to others, which does not cross the border of an isolate`;
+  if (steps.length > 0) return `it offers steps to routes, such as "${steps[0]}", which do not cross the border of an isolate`;
   const missing = needs.find(({ port, optional: spare }) => !spare && !crossing.includes(port));
   return missing && `it needs the port "${missing.port}", which does not cross the border of an isolate: only ${crossing.join(" and ")} do`;
 }
