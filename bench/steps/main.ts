@@ -23,6 +23,8 @@ const cases: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[
   "rate: {keep: false}": [{ rate: { keep: false } }],
   "windows: {size: 1s}": [{ windows: { size: "1s", lateness: 0 } }],
   "windows: {size: 1s, aggregates: [p95, integral]}": [{ windows: { size: "1s", lateness: 0, aggregates: ["p95", "integral"] } }],
+  "alarms: high and low of every tag": [{ alarms: { tags: Object.fromEntries(Array.from({ length: tags }, (_, tag) => [`t${tag}`, { high: 89, low: 11, hysteresis: 5 }])), chattering: { count: 0 } } }],
+  "anomaly: {zScore, rate}": [{ anomaly: { zScore: {}, rate: { rise: 1e6, fall: 1e6 } } }],
   "map: {each: value * 1.8 + 32}": [{ map: { each: "value * 1.8 + 32" } }],
 };
 
