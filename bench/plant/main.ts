@@ -73,7 +73,7 @@ function readerSection(load: "slow" | "fast", protocol: string): object {
   }
   return {
     use: "opcua", url: `opc.tcp://127.0.0.1:${at.opcua}`, security: { policy: "None" }, pki: `pki-${load}`, history: { enabled: false, folder: "opcua" },
-    folders: [{ under: "/Objects/1:Plant", device: `${load}/{1}`, tag: "{2..}", sampling: `${period}ms`, trigger: "timestamp", queue: 20 }],
+    folders: [{ under: "/Objects/1:Plant", device: `${load}/{1}`, tag: "{2..}", limit: 20_000, sampling: `${period}ms`, trigger: "timestamp", queue: 20 }],
     subscription: { publish: `${Math.min(500, period)}ms` },
   };
 }

@@ -25,6 +25,7 @@ function readToken() {
 }
 
 function run(token) {
+  for (const figure of figures) fill(figureOf(figure), undefined, {});
   const client = createClient({ url: `${location.origin.replace(/^http/, "ws")}/ws`, id: JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).sub, token });
   client.on("state", (state, { error }) => {
     if (state === "closed") byId("sign-in").hidden = false;
@@ -43,7 +44,7 @@ function showState(state, text) {
 function showDevice(device, values) {
   for (const { tag, value, quality } of values) {
     const figure = device === line && figures.find((one) => one.tag === tag);
-    if (figure) fill(entry(byId("figures"), `figure-${tag}`, () => rows("div", ["dt", figure.title], ["dd", ""])), value, { quality, digits: figure.digits });
+    if (figure) fill(figureOf(figure), value, { quality, digits: figure.digits });
   }
   if (device === line) return;
   const card = entry(byId("machines"), `machine-${device}`, () => rows("article", ["h3", device.split("/").at(-1)]));
@@ -51,6 +52,10 @@ function showDevice(device, values) {
     const row = entry(card, `${device}/${tag}`, () => rows("p", ["span", unit ? `${tag}, ${unit}` : tag], ["span", ""]));
     fill(row, value, { quality, digits: 1 });
   }
+}
+
+function figureOf({ tag, title }) {
+  return entry(byId("figures"), `figure-${tag}`, () => rows("div", ["dt", title], ["dd", ""]));
 }
 
 /** The newest state of each alarm; what is over leaves the list. */
