@@ -1,6 +1,7 @@
-import { createClient, type Client, type Envelope } from "@busbar/client";
+import type { Client, Envelope } from "@busbar/client";
 import { AuthorityPort, BusbarError, definePlugin, duration, HttpPort, integer, type Clock } from "@busbar/core";
 import * as v from "valibot";
+import { connectDevice } from "../device-client.ts";
 import { createWeakLink, type WeakLink } from "../weak-link.ts";
 
 const field = <S extends v.GenericSchema>(schema: S, fallback: v.InferInput<S>, description: string) => v.pipe(v.optional(schema, fallback as never), v.description(description));
@@ -39,25 +40,12 @@ export default definePlugin({
   config: configSchema,
   needs: { auth: AuthorityPort, http: HttpPort },
   setup(ctx) {
-    const { config, clock, log } = ctx;
-    const connect = (id: string, link: WeakLink): Client => {
-      const client = createClient({
-        url: `${ctx.needs.http.url.replace(/^http/, "ws")}/ws`,
-        id,
-        token: () => ctx.needs.auth.issue({ id, roles: ["device"], ttl: 3600 }),
-        transport: link.transport,
-        reconnect: { min: 100, max: 1000 },
-        batch: { linger: 20 },
-      });
-      client.on("problem", (error) => log.warn("a field gateway has a problem", { device: id, error }));
-      ctx.defer(() => client.close());
-      return client;
-    };
-    const station = connect("weather-station", createWeakLink());
+    const { config, clock } = ctx;
+    const station = connectDevice(ctx, "weather-station");
     const fields = Array.from({ length: config.fields }, (_, at): Field => {
       const id = `farm/field-${at + 1}`;
       const link = createWeakLink();
-      const one: Field = { id, link, client: connect(id, link), upper: 32 - at, lower: 34 - at, valve: false };
+      const one: Field = { id, link, client: connectDevice(ctx, id, link.transport), upper: 32 - at, lower: 34 - at, valve: false };
       one.client.onCommand((command) => turnValve(one, command));
       return one;
     });
@@ -71,6 +59,7 @@ export default definePlugin({
       const weather = weatherAt(((now - start) / 1000) * config.speed);
       report(station, now, { temperature: [weather.temperature, "°C"], humidity: [weather.humidity, "%"], irradiance: [weather.irradiance, "W/m2"] });
       for (const one of fields) {
+        if (!one.link.up) one.valve = false; // nobody could close it: better dry than flooded
         moveSoil(one, { seconds, sun: weather.irradiance / 1000 });
         report(one.client, now, { "soil-10cm": [one.upper, "%"], "soil-30cm": [one.lower, "%"], "soil-temperature": [weather.temperature * 0.6 + 6, "°C"], valve: [one.valve] });
       }

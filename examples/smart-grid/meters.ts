@@ -1,6 +1,7 @@
-import { createClient, type Client, type Envelope } from "@busbar/client";
+import type { Client, Envelope } from "@busbar/client";
 import { AuthorityPort, BusbarError, definePlugin, duration, HttpPort, integer } from "@busbar/core";
 import * as v from "valibot";
+import { connectDevice } from "../device-client.ts";
 
 const field = <S extends v.GenericSchema>(schema: S, fallback: v.InferInput<S>, description: string) => v.pipe(v.optional(schema, fallback as never), v.description(description));
 
@@ -48,14 +49,7 @@ export default definePlugin({
     const random = createRandom(1);
     const concentrators = Array.from({ length: config.concentrators }, (_, at): Concentrator => {
       const id = `grid/dcu-${at + 1}`;
-      const client = createClient({
-        url: `${ctx.needs.http.url.replace(/^http/, "ws")}/ws`,
-        id,
-        token: () => ctx.needs.auth.issue({ id, roles: ["device"], ttl: 3600 }),
-        reconnect: { min: 100, max: 1000 },
-      });
-      client.on("problem", (error) => log.warn("a data concentrator has a problem", { device: id, error }));
-      ctx.defer(() => client.close());
+      const client = connectDevice(ctx, id);
       const meters = Array.from({ length: config.meters }, (_, of): Meter => ({ id: `${id}/meter-${String(of + 1).padStart(3, "0")}`, flexible: random() < 0.4 ? 0.5 : 0, shift: random() * 0.06, energy: Math.round(random() * 20_000) }));
       const one: Concentrator = { client, meters, shed: false };
       client.onCommand((command) => switchLoads(one, command));
