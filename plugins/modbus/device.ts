@@ -96,8 +96,7 @@ export class Device {
 
   /** Says readings at once, such as those that a command has set. */
   async tell(tags: readonly TagState[]): Promise<void> {
-    const now = this.#options.clock.now();
-    await this.#publish(tags.map((tag) => tag.publish(now)), now);
+    await this.#publishTags(tags);
   }
 
   readonly #ask: Ask = (pdu) => this.#options.client.ask(pdu, { cells: cellsOf(pdu) });
@@ -147,13 +146,15 @@ export class Device {
     const tags = all ? rhythm.group.tags : rhythm.group.tags.filter(({ changed }) => changed);
     if (tags.length === 0) return;
     if (all) rhythm.complete = now;
-    const time = Math.max(...tags.map(({ timestamp }) => timestamp)) || now;
-    await this.#publish(tags.map((tag) => tag.publish(time)), time);
+    await this.#publishTags(tags);
   }
 
-  async #publish(values: readonly TagReading[], timestamp: number): Promise<void> {
+  /** The time of the message is that of the newest reading. */
+  async #publishTags(tags: readonly TagState[]): Promise<void> {
+    const timestamp = tags.reduce((newest, tag) => Math.max(newest, tag.timestamp), 0) || this.#options.clock.now();
+    const values: readonly TagReading[] = tags.map((tag) => tag.publish(timestamp));
     const quality = values.some((one) => one.quality === "bad") ? "bad" : values.some((one) => one.quality === "uncertain") ? "uncertain" : "good";
-    await this.#options.outlet.status(this.id, { timestamp, payload: { values, quality } as { values: readonly TagReading[] } });
+    await this.#options.outlet.status(this.id, { timestamp, payload: { values, quality } });
   }
 
   #appear(): void {
@@ -172,7 +173,7 @@ export class Device {
     this.#presence = "offline";
     this.#faults.update(this.tags, now);
     const changed = this.tags.filter((tag) => tag.changed);
-    if (changed.length > 0) await this.#publish(changed.map((tag) => tag.publish(now)), now);
+    if (changed.length > 0) await this.#publishTags(changed);
   }
 
   #probeAfter(pause: number): void {

@@ -26,7 +26,7 @@ export class Outlet {
   }
 
   /** Says what a device reads. Resolves when it may read on. */
-  async status(from: string, message: { readonly timestamp: number; readonly payload: { readonly values: readonly object[] } }): Promise<void> {
+  async status(from: string, message: { readonly timestamp: number; readonly payload: { readonly values: readonly object[]; readonly quality: string } }): Promise<void> {
     const { bus, qos, dropped, log, signal } = this.#options;
     const draft = { type: "status", from, qos, ...message };
     if (qos === 0) {
