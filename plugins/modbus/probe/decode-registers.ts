@@ -76,9 +76,9 @@ function guess(types: Readonly<Record<string, OrderDecodes>>): WideDecodes["like
 function floatScore(value: number | string | null): number {
   if (typeof value !== "number" || value === 0 || Math.abs(value) < 1e-4 || Math.abs(value) > 1e7) return 0;
   const digits = value.toPrecision(9).replace(/[-.]|e.*$/g, "").replace(/^0+|0+$/g, "").length;
-  return 4 - digits / 3 + (Math.abs(value) >= 0.01 && Math.abs(value) < 1e5 ? 1 : 0);
+  return 5 - digits / 2 + (Math.abs(value) >= 0.01 && Math.abs(value) < 1e6 ? 1 : 0);
 }
 
 function integerScore(value: number | string | null): number {
-  return typeof value === "number" && value !== 0 && Math.abs(value) < 1e6 ? 1.5 : 0;
+  return typeof value === "number" && value !== 0 && Math.abs(value) < 1e6 ? 2 : 0;
 }
