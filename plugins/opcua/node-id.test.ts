@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { formatNodeId, formatStep, nodeIdOf, parseNodeAddress } from "./node-id.ts";
+import { nodeIdOf } from "./node-id-of.ts";
+import { formatNodeId, formatStep, parseNodeAddress } from "./node-id.ts";
 
 const namespaces = ["http://opcfoundation.org/UA/", "urn:server", "http://example.com/plant?a=1;b=100%"];
 

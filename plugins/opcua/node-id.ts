@@ -1,4 +1,4 @@
-import { coerceNodeId, type NodeId } from "node-opcua-client";
+import type { NodeId } from "node-opcua-client";
 
 /** A node as it is written in a config: by its id, or by the way to it from the root. */
 export type NodeAddress =
@@ -50,12 +50,6 @@ export function parseNodeAddress(text: string): NodeAddress {
   if (!identifiers[kind]!.test(identifier) || (kind === "i" && Number(identifier) > 0xffffffff)) throw fail(`"${kind}=" wants ${{ i: "a number from 0 to 4294967295", s: "a text", g: "a GUID", b: "base64" }[kind]}`);
   if (index !== undefined && Number(index) > 65_535) throw fail("a namespace index is 0 to 65535");
   return { kind: "id", namespace: uri === undefined ? Number(index ?? 0) : unescapeUri(uri), identifier: `${kind}=${identifier}` };
-}
-
-/** The id of an address in a server's namespaces; undefined where the server has no such namespace. */
-export function nodeIdOf(address: Extract<NodeAddress, { kind: "id" }>, namespaces: readonly string[]): NodeId | undefined {
-  const index = typeof address.namespace === "number" ? address.namespace : namespaces.indexOf(address.namespace);
-  return index < 0 ? undefined : coerceNodeId(address.identifier, index);
 }
 
 /** A node id as text that stays true when the server numbers its namespaces anew: `nsu=http://example.com/plant;s=press-1`, and `i=2258` in namespace 0. Without the namespaces, or one of that index: `ns=2;s=press-1`. */

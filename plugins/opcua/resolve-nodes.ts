@@ -1,6 +1,7 @@
 import { type NodeId, resolveNodeId } from "node-opcua-client";
 import { CommandError } from "./command-error.ts";
-import { type NodeAddress, nodeIdOf, type PathStep } from "./node-id.ts";
+import { nodeIdOf } from "./node-id-of.ts";
+import type { NodeAddress, PathStep } from "./node-id.ts";
 import type { ServerView } from "./server-view.ts";
 
 /** What an address leads to: a node, or why there is none, as text that names what is missing. */

@@ -18,6 +18,9 @@ export interface SelectionOptions {
   readonly lastOf: (key: string) => number;
 }
 
+/** Nodes that are looked at for each variable that is wanted: objects and methods lie between, and some variables are left out. */
+const nodesPerVariable = 4;
+
 /**
  * The points of one connection: those of `nodes`, which are there from the start, and those that are found below `folders`. A point stays what it is over connections; where its node
  * is called otherwise by then (a server that numbers its namespaces anew) it is found again by its address or its path.
@@ -94,19 +97,20 @@ export class Selection {
         log.warn("a folder is not there; it is looked for again", { under: entry.under, reason: start.problem });
         continue;
       }
-      const { nodes, cut } = await browseTree(view, start.nodeId, { depth: entry.depth, limit: entry.limit, signal });
-      if (cut !== undefined) log.warn(`a folder has more than its ${cut} allows`, { under: entry.under, limit: entry.limit, depth: entry.depth });
+      const { nodes, cut } = await browseTree(view, start.nodeId, { depth: entry.depth, limit: entry.limit * nodesPerVariable, signal });
       const [included, excluded] = [entry.include.length === 0 ? () => true : pathTest(entry.include), pathTest(entry.exclude)];
+      let left = entry.limit;
       for (const { steps, variable, nodeId } of nodes) {
         const levels = steps.map(({ name }) => name);
         const path = levels.join("/");
-        if (variable === undefined || !variable.readable || !included(path) || excluded(path)) continue;
+        if (variable === undefined || !variable.readable || !included(path) || excluded(path) || left-- <= 0) continue;
         const name = nameVariable(levels, { instance: config.device ?? instance, device: entry.device, tag: entry.tag });
         const point = this.#byKey.get(pointKey(name)) ?? this.#add({ ...name, address: formatNodeId(nodeId, view.namespaces), watching: watchingOf(entry, config), fixedUnit: undefined });
         if (point.handle < config.nodes.length) continue; // a node that the config names is watched as it says
         if (found.has(point)) taken.push(`${name.device} ${name.tag}`);
         else found.set(point, variable);
       }
+      if (left < 0 || cut !== undefined) log.warn(`a folder has more than its ${cut === "depth" ? "depth" : "limit"} allows`, { under: entry.under, limit: entry.limit, depth: entry.depth });
     }
     if (taken.length > 0) log.warn("variables are left out, as others have their tag already; say device and tag of the folder so that they differ", { variables: taken.length, first: taken.slice(0, 5) });
     return found;

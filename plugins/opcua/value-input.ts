@@ -1,6 +1,7 @@
 import { type ClientSession, DataType, getExtensionObjectConstructor, LocalizedText, NodeId, QualifiedName, StatusCodes, Variant, VariantArrayType, type VariantOptions } from "node-opcua-client";
 import { CommandError } from "./command-error.ts";
-import { nodeIdOf, parseNodeAddress } from "./node-id.ts";
+import { nodeIdOf } from "./node-id-of.ts";
+import { parseNodeAddress } from "./node-id.ts";
 import { fieldsOf, type StructureField, type StructureSchema } from "./values.ts";
 import type { VariableInfo } from "./variable.ts";
 
