@@ -7,6 +7,8 @@ import { watchSealing } from "./watch-sealing.ts";
 
 /** Steps of retention in a row; the next ones wait for the next interval. */
 const maxSteps = 1000;
+/** Steps of rolling up in a row, of some 20,000 readings: a file from before there were rollups must not keep retention waiting. */
+const maxRolls = 200;
 
 /** The plugin: see mod.ts. */
 export const storageSqlite = definePlugin({
@@ -94,10 +96,10 @@ export const storageSqlite = definePlugin({
     };
     const rolled = metrics.counter("busbar_storage_readings_rolled_total", "Readings looked at to roll them up");
     const roll = async (signal: AbortSignal): Promise<void> => {
-      for (let more = true; more && !signal.aborted; ) {
-        const step = await storage.roll(clock.now());
-        rolled.value += step.readings;
-        more = step.more;
+      for (let step = 0; step < maxRolls && !signal.aborted; step++) {
+        const { readings, more } = await storage.roll(clock.now());
+        rolled.value += readings;
+        if (!more) return;
       }
     };
     ctx.run(async (signal) => {
