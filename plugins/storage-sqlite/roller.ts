@@ -103,13 +103,16 @@ export class Roller {
   }
 
   #tally(start: number, rows: readonly PointRow[]): Rollup {
-    const tallies: Tally[] = qualities.map(() => emptyTally());
+    const tallies: Tally[] = [emptyTally()];
     for (const [time, value, status] of rows) {
-      for (let level = this.#statuses.level(status); level < tallies.length; level++) {
-        if (typeof value === "number") addValue(tallies[level]!, time, value);
-        else tallies[level]!.empty++;
+      const level = this.#statuses.level(status);
+      while (tallies.length <= level) tallies.push({ ...tallies.at(-1)! }); // up to now the levels have been the same
+      for (let at = level; at < tallies.length; at++) {
+        if (typeof value === "number") addValue(tallies[at]!, time, value);
+        else tallies[at]!.empty++;
       }
     }
+    while (tallies.length < qualities.length) tallies.push(tallies.at(-1)!);
     return { start, tallies };
   }
 }
