@@ -31,7 +31,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const newClient = (): OPCUAClient => OPCUAClient.create({ endpointMustExist: false, connectionStrategy: { maxRetry: 0, initialDelay: 100 }, clientCertificateManager: certificates, transportTimeout: 20_000, keepSessionAlive: false });
+const newClient = (): OPCUAClient => OPCUAClient.create({ endpointMustExist: false, connectionStrategy: { maxRetry: 0, initialDelay: 100 }, clientCertificateManager: certificates, transportTimeout: 120_000, keepSessionAlive: false });
 
 async function withSession<T>(use: (session: ClientSession) => Promise<T>): Promise<T> {
   const client = newClient();

@@ -48,7 +48,7 @@ before(async () => {
     },
   });
   plant.start();
-  client = OPCUAClient.create({ endpointMustExist: false, connectionStrategy: { maxRetry: 0 }, clientCertificateManager: certificates, transportTimeout: 20_000, keepSessionAlive: false });
+  client = OPCUAClient.create({ endpointMustExist: false, connectionStrategy: { maxRetry: 0 }, clientCertificateManager: certificates, transportTimeout: 120_000, keepSessionAlive: false });
   await client.connect(plant.opcua!.url);
   session = await client.createSession();
 });

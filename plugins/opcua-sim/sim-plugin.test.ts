@@ -218,3 +218,26 @@ test("opcuaSim with bus: false moves on and serves, but is not on the bus", asyn
   const [data] = (await once(socket, "data")) as [Buffer];
   assert.equal(data.subarray(7, 9).toString("hex"), "0304", "a machine's registers are there");
 });
+
+test("opcuaSim publishes a machine that has a cadence of its own in that cadence, with new values", async (t) => {
+  const { clock, collect } = await start(t, { ...quiet, plant: {}, period: "100ms", fleet: [{ prefix: "fast", machines: 1, tags: 2 }, { prefix: "slow", machines: 2, tags: 3, every: "1s" }] });
+  const readings = collect("status/#");
+  await clock.advance(3_000);
+  const count = (id: string): number => readings.filter(({ from }) => from === id).length;
+  assert.deepEqual([count("fast-001"), count("slow-001"), count("slow-002")], [30, 3, 3]);
+  const values = readings.filter(({ from }) => from === "slow-001").map(({ payload }) => (payload as { values: { value: number }[] }).values[0]!.value);
+  assert.equal(new Set(values).size, 3);
+});
+
+test("opcuaSim calls a method of a machine by command", async (t) => {
+  const { clock, gateway } = await start(t);
+  await clock.advance(80_000);
+  const ask = async (to: string, payload: unknown) => (await gateway.bus.request({ type: "command", to, from: "console", payload }, { signal: AbortSignal.timeout(20_000) })).payload as { status: string; result: unknown };
+  assert.deepEqual((await ask("press-1", { call: { method: "reset-parts" } })).result, { parts: 10 });
+  assert.deepEqual((await ask("press-1", { call: { method: "reset-parts" } })).result, { parts: 0 });
+  assert.equal((await ask("pump-1", { call: { method: "start", arguments: { speed: 2_000 } } })).status, "ok");
+  assert.deepEqual((await ask("pump-1", { set: { running: true } })).result, { running: true, "speed-set": 2_000 });
+  assert.equal(((await ask("pump-1", { call: { method: "start" } })).result as { code: string }).code, "BAD_COMMAND");
+  assert.equal(((await ask("pump-1", { call: { method: "fly" } })).result as { code: string }).code, "NO_SUCH_METHOD");
+  assert.equal(((await ask("subject", { call: { method: "start" } })).result as { code: string }).code, "BAD_COMMAND");
+});
