@@ -29,17 +29,16 @@ test("modbus reads a device's tags with value, unit and quality, each period", a
   await using gateway = await testPlugin(modbus, { host: "127.0.0.1", port: peer.port, devices: [{ id: "boiler", unit: 7, period: "20ms", points }] });
   const heard = hear(gateway, "status/boiler");
   await until("three readings", () => heard.length >= 3);
-  assert.deepEqual(heard[0]!.payload, {
-    values: [
-      { tag: "temperature", value: 42.3, unit: "°C", quality: "good" },
-      { tag: "level", value: 21.3, quality: "good" },
-      { tag: "alarm", value: true, quality: "good" },
-      { tag: "pump", value: true, quality: "good" },
-    ].map((one, at) => (heard[0]!.payload.values[at]!.timestamp === undefined ? one : { ...one, timestamp: heard[0]!.payload.values[at]!.timestamp })),
-    quality: "good",
-  });
+  const [{ payload }] = heard as [Envelope<Payload>];
+  assert.deepEqual(payload.values.map(({ timestamp: _when, ...reading }) => reading), [
+    { tag: "temperature", value: 42.3, unit: "°C", quality: "good" },
+    { tag: "level", value: 21.3, quality: "good" },
+    { tag: "alarm", value: true, quality: "good" },
+    { tag: "pump", value: true, quality: "good" },
+  ]);
+  assert.equal(payload.quality, "good");
   assert.equal(gateway.metric("busbar_modbus_online"), 1);
-  assert.equal(peer.requests.filter(({ pdu }) => pdu[0] === 3).length - peer.requests.filter(({ pdu }) => pdu[0] === 1).length <= 1, true, "one request for the registers, one for the coil");
+  assert.deepEqual(peer.requests.slice(0, 2).map(({ pdu }) => Buffer.from(pdu).toString("hex")).toSorted(), ["0100030001", "0300000004"], "one request for the registers, one for the coil");
 });
 
 test("modbus says that a device is gone with its last values, and that it is back", async () => {
@@ -58,9 +57,7 @@ test("modbus says that a device is gone with its last values, and that it is bac
   await using _again = await ScriptedDevice.listen({ 1: memory }, { port });
   await until("a good value again", () => heard.some(({ payload }) => payload.quality === "good" && payload.values[0]!.value === 6));
   assert.equal(heard.filter(({ payload }) => payload.quality === "bad").length, 1, "it is said once");
-  const said = events.map(({ topic, payload }) => [topic, payload]);
   await until("the events", () => events.some(({ payload }) => (payload as unknown as { state?: string }).state === "cleared"));
-  assert.ok(said.length >= 1);
   assert.deepEqual(events.filter(({ topic }) => topic === "event/pump/presence").map(({ payload }) => (payload as unknown as { presence: string }).presence).slice(-2), ["offline", "online"]);
   assert.deepEqual(events.filter(({ topic }) => topic === "event/pump").map(({ payload }) => [(payload as unknown as { fault: string }).fault, (payload as unknown as { state: string }).state]), [["no connection", "raised"], ["no connection", "cleared"]]);
 });

@@ -10,6 +10,10 @@ import { certificateNames } from "../../../core/listener/certificate-names.ts";
 import { verifyToken } from "../../../plugins/auth-jwt/verify-token.ts";
 import { judgeAnswer } from "../../../plugins/http/webhook/http-answer.ts";
 import { incomingMessage } from "../../../plugins/mqtt/incoming-message.ts";
+import { ModbusFault } from "../../../plugins/modbus/modbus-fault.ts";
+import { answerData, encodeRead } from "../../../plugins/modbus/pdu.ts";
+import { RtuFrames } from "../../../plugins/modbus/rtu-frames.ts";
+import { TcpFrames } from "../../../plugins/modbus/tcp-frames.ts";
 import { compilePlant } from "../../../plugins/opcua-sim/compiled-plant.ts";
 import { createModbusDeframer } from "../../../plugins/opcua-sim/modbus-frame.ts";
 import { plantBanks } from "../../../plugins/opcua-sim/modbus-plant-bank.ts";
@@ -67,6 +71,44 @@ const modbusFrames: FuzzTarget = {
     assert.equal(cut(1), whole, "byte by byte");
     assert.equal(cut(5), whole, "in pieces");
     return whole.replace(/[0-9a-f]{4,}/g, "frame").slice(0, 60);
+  },
+};
+
+/** What is taken for the answer to a read of two holding registers is four bytes, or a fault; a line's parser gives nothing else. */
+const modbusAnswers: FuzzTarget = {
+  name: "modbus-answer",
+  about: "what a Modbus device, or who pretends to be one, sends to the client: over TCP, and over a line",
+  seeds: ["00010000000701030400010002", "000100000003018302", "01030400010002" + "2a32", "018302c0f1", "000200000003018306000100000007010304ffffffff"].map(hex),
+  words: ["0000", "0103", "0183", "0304", "00010000"].map(hex),
+  open() {
+    const request = encodeRead("holding", 0, 2);
+    const outcome = (pdu: Uint8Array): string => {
+      try {
+        assert.equal(answerData(request, pdu).length, 4, "the data of two registers");
+        return "answer";
+      } catch (error) {
+        if (!(error instanceof ModbusFault)) throw error;
+        return error.kind;
+      }
+    };
+    const cutTcp = (bytes: Uint8Array, size: number): string => {
+      const frames = new TcpFrames();
+      const seen: string[] = [];
+      try {
+        for (let at = 0; at < bytes.length; at += size) frames.push(bytes.slice(at, at + size), (_transaction, _unit, pdu) => void seen.push(outcome(pdu)));
+      } catch (error) {
+        seen.push(outcomeOf(error));
+      }
+      assert.ok(frames.pending <= 260, "holds at most one frame");
+      return seen.join();
+    };
+    return (bytes) => {
+      const whole = cutTcp(bytes, bytes.length || 1);
+      assert.equal(cutTcp(bytes, 1), whole, "byte by byte");
+      const found = new RtuFrames({ noise: 0 }).push(bytes, { unit: 1, code: 3, bytes: 4 });
+      if (found) assert.notEqual(outcome(found), "malformed", "a line's answer is an answer or an exception");
+      return `${whole.slice(0, 40)} ${found ? outcome(found) : "nothing"}`;
+    };
   },
 };
 
@@ -172,4 +214,4 @@ function taken(packet: Extract<Packet, { readonly cmd: "publish" }>): string {
 
 
 /** Parsers of plugins. */
-export const pluginTargets: readonly FuzzTarget[] = [modbusRequests, modbusFrames, certificates, tokens, hashes, answers, mqttPackets];
+export const pluginTargets: readonly FuzzTarget[] = [modbusRequests, modbusFrames, modbusAnswers, certificates, tokens, hashes, answers, mqttPackets];
