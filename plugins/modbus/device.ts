@@ -15,6 +15,8 @@ export interface DeviceOptions {
   readonly client: UnitClient;
   readonly groups: readonly PollGroup[];
   readonly outlet: Outlet;
+  /** Which part of a period after the start its schedule begins, 0 to 1: devices that take turns do not all ask at the same moment. */
+  readonly phase: number;
   /** Whether readings that are as before go out too. */
   readonly publish: "always" | "on-change";
   /** Milliseconds after which all readings of a group go out whether they changed or not; 0 = never. */
@@ -70,9 +72,14 @@ export class Device {
 
   /** Begins to read. Returns what ends it. */
   start(): () => void {
-    const { clock } = this.#options;
-    const begun = clock.now();
-    const ends = this.#rhythms.map((rhythm) => clock.every(rhythm.group.period, () => this.#tick(rhythm, begun)));
+    const { clock, phase } = this.#options;
+    const ends = this.#rhythms.map((rhythm) => {
+      const { period } = rhythm.group;
+      const wait = Math.floor(phase * period);
+      const begun = clock.now() + wait;
+      let end = clock.after(wait, () => (end = clock.every(period, () => this.#tick(rhythm, begun))));
+      return () => end();
+    });
     return () => {
       for (const end of ends) end();
       this.#cancelProbe();

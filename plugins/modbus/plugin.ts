@@ -28,7 +28,7 @@ export const modbus = definePlugin({
     const dropped = ctx.metrics.counter("busbar_modbus_dropped_total", "Readings that the bus had no room for", { instance: ctx.id });
     const outlet = new Outlet({ bus: ctx.bus, log: ctx.log, signal: ctx.signal, qos: config.qos, dropped });
     const guard = createWriteGuard(ctx);
-    const devices = config.devices.flatMap(unitsOf).map((entry) => addDevice(ctx, { entry, queue, outlet, guard }));
+    const devices = config.devices.flatMap(unitsOf).map((entry, at, { length }) => addDevice(ctx, { entry, phase: at / length, queue, outlet, guard }));
     const link = new Link({
       clock, queue, reconnect: config.reconnect,
       log: ctx.log.child({ device: placeOf(config) }),
@@ -55,12 +55,14 @@ function placeOf({ host = "", port, framing, serial }: ModbusConfig): string {
 
 interface Way {
   readonly entry: UnitEntry;
+  /** 0 to 1. */
+  readonly phase: number;
   readonly queue: RequestQueue;
   readonly outlet: Outlet;
   readonly guard: WriteGuard;
 }
 
-function addDevice(ctx: Context, { entry: { id, unit, entry }, queue, outlet, guard }: Way): Device {
+function addDevice(ctx: Context, { entry: { id, unit, entry }, phase, queue, outlet, guard }: Way): Device {
   const { config, clock, metrics } = ctx;
   const labels = { instance: ctx.id, device: id };
   const counts = {
@@ -80,7 +82,7 @@ function addDevice(ctx: Context, { entry: { id, unit, entry }, queue, outlet, gu
     return own.length === 0 ? [] : [new PollGroup({ name, period, tags: own }, { clock, limits, width: line ? 1 : config.perUnit, gone: () => client.gone !== undefined })];
   });
   const missed = metrics.counter("busbar_modbus_missed_total", "Reads that were due while the one before still went on", labels);
-  const device = new Device({ clock, id, client, groups, outlet, publish: config.publish, heartbeat: config.heartbeat, missed, fail: (error) => ctx.fail(error) });
+  const device = new Device({ clock, id, client, groups, outlet, phase, publish: config.publish, heartbeat: config.heartbeat, missed, fail: (error) => ctx.fail(error) });
   ctx.defer(metrics.gauge("busbar_modbus_online", "Whether a device answers: 1 or 0", () => device.online, labels));
   ctx.defer(metrics.gauge("busbar_modbus_lag_seconds", "Time from when a read was due until its readings were there, of the slowest group", () => device.lag / 1000, labels));
   const { writeFunctions: functions, maskWrite, maxRegisters, readBackWithin } = entry;

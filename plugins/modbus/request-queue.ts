@@ -46,6 +46,8 @@ export class RequestQueue {
   readonly #options: RequestQueueOptions;
   readonly #units = new Map<number, Unit>();
   #channel: Channel | undefined;
+  /** What the unit had used whose turn it was last. */
+  #turn = 0;
   #busy = 0;
   #suspects = 0;
   #suspectsFrom = 0;
@@ -82,7 +84,7 @@ export class RequestQueue {
       const unit = this.#unitOf(request.unit);
       const job = { request, urgent, suspect: suspect && !urgent, resolve, reject };
       // One that was idle does not get back what it did not use.
-      if (unit.jobs.length === 0 && unit.busy === 0) unit.spent = Math.max(unit.spent, this.#leastSpent());
+      if (unit.jobs.length === 0 && unit.busy === 0) unit.spent = Math.max(unit.spent, this.#turn);
       if (urgent) unit.jobs.splice(unit.jobs.findLastIndex((one) => one.urgent) + 1, 0, job);
       else unit.jobs.push(job);
       this.#pump();
@@ -95,17 +97,12 @@ export class RequestQueue {
     return unit;
   }
 
-  #leastSpent(): number {
-    let least = Number.POSITIVE_INFINITY;
-    for (const { jobs, busy, spent } of this.#units.values()) if (jobs.length + busy > 0) least = Math.min(least, spent);
-    return Number.isFinite(least) ? least : 0;
-  }
-
   #pump(): void {
     const channel = this.#channel;
     while (channel !== undefined && channel === this.#channel && this.#busy < channel.depth) {
       const unit = this.#next(channel);
       if (unit === undefined) return;
+      this.#turn = Math.max(this.#turn, unit.spent);
       void this.#run(channel, unit, unit.jobs.shift()!);
     }
   }
