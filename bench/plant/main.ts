@@ -60,7 +60,9 @@ function plantSection(load: "slow" | "fast", protocol: string): object {
   const at = ports[load];
   const opcua = protocol === "opcua" ? { port: at.opcua, innerPort: at.inner, pki: `pki-${load}` } : { enabled: false };
   const fleet = { units: machines, ports: [at.modbus], blocks: [{ table: "input-register", count: 100, type: "uint16", pattern: { kind: "counter", rate: 1000 / period } }] };
-  return { use: "opcua-sim", bus: false, plant: {}, period: `${period}ms`, ...(protocol === "opcua" ? { fleet: { machines, tags: 100 } } : {}), opcua, modbus: protocol === "modbus" ? { port: 0, fleet } : { enabled: false } };
+  const tags = Array.from({ length: 100 }, (_, at) => ({ name: `t${at}`, range: [0, 1_000_000], signal: { kind: "sine", period: `${5 + at}s`, noise: 0.1 } })); // a value that never changes is never reported
+  const plant = protocol === "opcua" ? { machines: Array.from({ length: machines }, (_, at) => ({ id: `m${at + 1}`, tags })) } : {};
+  return { use: "opcua-sim", bus: false, plant, period: `${period}ms`, opcua, modbus: protocol === "modbus" ? { port: 0, fleet } : { enabled: false } };
 }
 
 /** What reads it: each tag once in each period. */
@@ -73,7 +75,7 @@ function readerSection(load: "slow" | "fast", protocol: string): object {
   }
   return {
     use: "opcua", url: `opc.tcp://127.0.0.1:${at.opcua}`, security: { policy: "None" }, pki: `pki-${load}`, history: { enabled: false, folder: "opcua" },
-    folders: [{ under: "/Objects/1:Plant", device: `${load}/{1}`, tag: "{2..}", limit: 20_000, sampling: `${period}ms`, trigger: "timestamp", queue: 20 }],
+    folders: [{ under: "/Objects/1:Plant", device: `${load}/{1}`, tag: "{2..}", limit: 20_000, sampling: 0, queue: 20 }],
     subscription: { publish: `${Math.min(500, period)}ms` },
   };
 }

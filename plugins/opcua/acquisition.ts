@@ -113,7 +113,7 @@ export class Acquisition {
     this.#refresh(life);
     if (outage === undefined) return;
     const gaps = how === "gone" ? this.#gaps.of(points, outage) : [];
-    tell({ event: "gap", from: outage.from, to: outage.to, reason: outage.reason, subscriptions: how === "gone" ? "recreated" : how, history: gaps.length });
+    tell({ event: "gap", from: outage.from, to: outage.to, reason: outage.reason, subscriptions: how === "gone" ? "recreated" : how, history: gaps.length, message: `nothing came for ${Math.max(0, (outage.to - outage.from) / 1000).toFixed(1)} s` });
     this.#gaps.now(life, gaps);
   }
 

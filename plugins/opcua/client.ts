@@ -54,18 +54,18 @@ export async function startClient(ctx: OpcuaContext): Promise<void> {
     connection: await connectionSettings(ctx), clock, log, reconnect: config.reconnect, keepAlive: config.keepAlive,
     reconnects: metrics.counter("busbar_opcua_reconnects_total", "Connections to the server after the first", { instance: id }),
     fault: () => acquisition.fault(),
-    onState: (state) => tell({ event: "server", state }),
+    onState: (state) => tell({ event: "server", state, message: `the server says that its state is ${state}` }),
     onUp: async (life, outage) => {
       online = true;
       await acquisition.begin(life, outage);
       for (const device of devices) tellPresence(device);
-      tell({ event: "connection", state: "up", url: config.url });
+      tell({ event: "connection", state: "up", url: config.url, message: "connected to the server" });
     },
     onDown: (reason) => {
       online = false;
       acquisition.lose();
       for (const device of devices) tellPresence(device);
-      tell({ event: "connection", state: "down", url: config.url, reason });
+      tell({ event: "connection", state: "down", url: config.url, reason, message: `not connected to the server: ${reason}` });
     },
   });
   acquisition.announce([...config.methods.map((entry) => entry.device ?? device), ...(config.alarms.sources.length > 0 ? [device] : [])]);

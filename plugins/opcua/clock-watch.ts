@@ -21,7 +21,7 @@ export class ClockWatch {
   see(offset: number): void {
     if (offset === 0) return;
     const { clock, tell } = this.#options;
-    if (this.#wrongAt === undefined) tell({ event: "clock", state: "wrong", offset });
+    if (this.#wrongAt === undefined) tell({ event: "clock", state: "wrong", offset, message: `the clock of the source is ${offset} ms off` });
     this.#wrongAt = clock.now();
   }
 
@@ -30,6 +30,6 @@ export class ClockWatch {
     const { clock, tell, calm } = this.#options;
     if (this.#wrongAt === undefined || clock.now() - this.#wrongAt < calm) return;
     this.#wrongAt = undefined;
-    tell({ event: "clock", state: "right" });
+    tell({ event: "clock", state: "right", message: "the clock of the source is right again" });
   }
 }

@@ -91,12 +91,12 @@ export class GapFiller {
           return readings.flush({ late: true });
         },
       });
-      tell({ event: "gap-filled", ...range, nodes: gaps.length, values, ...(refused.size > 0 ? { refused: Object.fromEntries(refused) } : {}) });
+      tell({ event: "gap-filled", ...range, nodes: gaps.length, values, ...(refused.size > 0 ? { refused: Object.fromEntries(refused) } : {}), message: `${values} values were read from the server's history` });
     } catch (error) {
       if (signal.aborted) return;
       for (const gap of gaps) this.#open.delete(gap);
       log.warn("a gap could not be filled from the server's history", { nodes: gaps.length, error });
-      tell({ event: "gap-not-filled", ...range, nodes: gaps.length });
+      tell({ event: "gap-not-filled", ...range, nodes: gaps.length, message: "the server's history could not be read" });
     }
   }
 }
