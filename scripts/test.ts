@@ -19,6 +19,8 @@ Without options and paths the types are checked and the benchmarks run once in s
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const minutes = 60_000;
+/** Test files at a time: one more than the two processors that are counted on, as many tests wait for a socket, a timer or a disk. */
+const atOnce = 3;
 
 const { values, positionals } = parseArgs({ options: { node: { type: "boolean" }, deno: { type: "boolean" }, help: { type: "boolean" } }, allowPositionals: true });
 process.exitCode = values.help ? (console.log(usage), 0) : await main();
@@ -43,13 +45,13 @@ async function main(): Promise<number> {
   if (everything) await part("types", () => runOne("types", node, [join("node_modules", "typescript", "bin", "tsc")]));
   if (everything) await part("page", () => runOne("types of the console page", node, [join("node_modules", "typescript", "bin", "tsc"), "-p", join("plugins", "http", "console")]));
   if (onNode) {
-    const run = (some: readonly string[], concurrency: number): Promise<Outcome> => runNodeTests(node, some, { cwd: root, timeout: 12 * minutes, concurrency });
-    await part("node", async () => secondTry(await run(files, 2), (some) => run(some, 1)));
+    const run = (some: readonly string[], concurrency: number): Promise<Outcome> => runNodeTests(node, some, { cwd: root, timeout: 14 * minutes, concurrency });
+    await part("node", async () => secondTry(await run(files, atOnce), (some) => run(some, 1)));
   }
   if (onDeno) {
     const deno = await denoProgram(node);
     const run = (some: readonly string[], concurrency: number): Promise<Outcome> => runDenoTests(deno, some, { cwd: root, concurrency });
-    await part("deno", async () => withReasons(await secondTry(await run(files, 2), (some) => run(some, 1)), outcomes));
+    await part("deno", async () => withReasons(await secondTry(await run(files, atOnce), (some) => run(some, 1)), outcomes));
   }
   if (everything && existsSync(join(root, "bench", "main.ts"))) await part("bench", () => runOne("bench --quick", node, [join("bench", "main.ts"), "--quick"]));
 

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { until } from "@busbar/core/testkit";
 import { withoutBrowser, withPage } from "../../test/support/browser.ts";
 import { startExample, type RunningExample } from "../../test/support/example.ts";
@@ -40,10 +40,19 @@ async function startFactory(folder: string): Promise<RunningExample> {
   });
 }
 
-test("examples/factory reads the PLC over OPC UA and Modbus, raises alarms, tells the MES, and takes set points", { timeout: 180_000 }, async () => {
-  const folder = await mkdtemp(join(tmpdir(), "busbar-factory-"));
-  try {
-    await using factory = await startFactory(folder);
+describe("examples/factory", () => {
+  let folder = "";
+  let factory: RunningExample;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "busbar-factory-"));
+    factory = await startFactory(folder);
+  });
+  after(async () => {
+    await factory.kernel.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test("reads the PLC over OPC UA and Modbus, raises alarms, tells the MES, and takes set points", { timeout: 180_000 }, async () => {
     const readings = (topic: string): readonly string[] => factory.heard.filter((one) => one.topic === topic).flatMap(({ payload }) => (payload as { readonly values: readonly { readonly tag: string }[] }).values.map(({ tag }) => tag));
     const look = { within: 60_000, show: () => factory.lines.slice(-12) };
     await until("readings over OPC UA have their place", () => readings(`status/${line}/press-1`).includes("force") && readings(`status/${line}/oven-1`).includes("temperature"), look);
@@ -63,15 +72,9 @@ test("examples/factory reads the PLC over OPC UA and Modbus, raises alarms, tell
     assert.equal(((await set("plc/conveyor-1", { set: { "speed-set": 5 } }, "c-3")) as { readonly status: string }).status, "error");
     const newest = (topic: string, tag: string): unknown => factory.heard.findLast((one) => one.topic === topic && readings(topic).includes(tag) && JSON.stringify(one.payload).includes(`"${tag}"`))?.payload;
     await until("both are where they were set", () => /"tag":"speed-set","value":0\.8/.test(JSON.stringify(newest(`status/${line}/conveyor-1`, "speed-set"))) && /"tag":"target","value":200\b/.test(JSON.stringify(newest(`status/${line}/oven-1`, "target"))), look);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-});
+  });
 
-test("examples/factory shows the line on a page of its own", { skip: withoutBrowser, timeout: 180_000 }, async () => {
-  const folder = await mkdtemp(join(tmpdir(), "busbar-factory-"));
-  try {
-    await using factory = await startFactory(folder);
+  test("shows the line on a page of its own", { skip: withoutBrowser, timeout: 180_000 }, async () => {
     await withPage(async (page, complaints) => {
       await page.goto(factory.url("Console"));
       await page.locator('#connection[data-state="live"]').waitFor();
@@ -83,7 +86,5 @@ test("examples/factory shows the line on a page of its own", { skip: withoutBrow
       await page.locator("#alarms li", { hasText: "packer-1" }).waitFor({ timeout: 60_000 });
       assert.deepEqual(complaints, []);
     });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 });

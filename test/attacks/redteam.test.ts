@@ -55,6 +55,7 @@ const asked: Readonly<Record<string, { readonly query?: string; readonly body?: 
   listDevices: { status: 200, sees: { devices: [] } },
   getDevice: {},
   getSeries: { query: "?device=victim-9&tag=t" },
+  exportSeries: { query: "?device=victim-9" },
   sendCommand: { body: { payload: 1 } },
   getCommand: { status: 404 },
   listDeadLetters: {},
