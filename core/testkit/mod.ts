@@ -5,6 +5,7 @@
  */
 export * from "./assert-ledger-balances.ts";
 export * from "./codec-suite.ts";
+export * from "./create-random.ts";
 export * from "./fake-clock.ts";
 export * from "./framing-suite.ts";
 export * from "./journal-message.ts";

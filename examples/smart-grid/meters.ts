@@ -46,11 +46,10 @@ export default definePlugin({
   needs: { auth: AuthorityPort, http: HttpPort },
   setup(ctx) {
     const { config, clock, log } = ctx;
-    const random = createRandom(1);
     const concentrators = Array.from({ length: config.concentrators }, (_, at): Concentrator => {
       const id = `grid/dcu-${at + 1}`;
       const client = connectDevice(ctx, id);
-      const meters = Array.from({ length: config.meters }, (_, of): Meter => ({ id: `${id}/meter-${String(of + 1).padStart(3, "0")}`, flexible: random() < 0.4 ? 0.5 : 0, shift: random() * 0.06, energy: Math.round(random() * 20_000) }));
+      const meters = Array.from({ length: config.meters }, (_, of): Meter => ({ id: `${id}/meter-${String(of + 1).padStart(3, "0")}`, flexible: Math.random() < 0.4 ? 0.5 : 0, shift: Math.random() * 0.06, energy: Math.round(Math.random() * 20_000) }));
       const one: Concentrator = { client, meters, shed: false };
       client.onCommand((command) => switchLoads(one, command));
       return one;
@@ -62,7 +61,7 @@ export default definePlugin({
       const now = clock.now();
       const hours = ((now - before) / config.day) * 24;
       before = now;
-      for (const [at, one] of concentrators.entries()) report(one, { now, hours, dayPart: ((now - start) / config.day + at * 0.01 + 0.25) % 1, random });
+      for (const [at, one] of concentrators.entries()) report(one, { now, hours, dayPart: ((now - start) / config.day + at * 0.01 + 0.25) % 1 });
     }));
     if (config.faults) {
       const { every, for: length } = config.faults;
@@ -85,21 +84,20 @@ interface Moment {
   readonly hours: number;
   /** 0 at midnight, 0.5 at noon. */
   readonly dayPart: number;
-  readonly random: () => number;
 }
 
 /** Says what every meter reads, and what goes through the transformer. */
-function report({ client, meters, shed }: Concentrator, { now, hours, dayPart, random }: Moment): void {
+function report({ client, meters, shed }: Concentrator, { now, hours, dayPart }: Moment): void {
   let metered = 0;
   let load = 0;
   for (const meter of meters) {
-    const wanted = householdLoad(dayPart - meter.shift) * (0.9 + 0.2 * random());
+    const wanted = householdLoad(dayPart - meter.shift) * (0.9 + 0.2 * Math.random());
     const power = shed ? wanted * (1 - meter.flexible) : wanted;
     load += meter.fault === "bypass" ? power + 6 : power;
     meter.energy += power * hours;
     metered += power;
     if (meter.fault === "silent") continue;
-    const voltage = (meter.fault === "sag" ? 198 : 233) - power * 0.6 + random();
+    const voltage = (meter.fault === "sag" ? 198 : 233) - power * 0.6 + Math.random();
     publish(client, { from: meter.id, now, values: { power: [power, "kW"], voltage: [voltage, "V"], energy: [meter.energy, "kWh"] } });
   }
   publish(client, { from: client.id, now, values: { load: [load * 1.02, "kW"], metered: [metered, "kW"], shed: [shed] } });
@@ -121,15 +119,4 @@ function switchLoads(one: Concentrator, { payload }: Envelope): { readonly shed:
 function publish(client: Client, { from, now, values }: { readonly from: string; readonly now: number; readonly values: Readonly<Record<string, readonly [value: number | boolean, unit?: string]>> }): void {
   const readings = Object.entries(values).map(([tag, [value, unit]]) => ({ tag, value: typeof value === "number" ? Math.round(value * 1000) / 1000 : value, ...(unit === undefined ? {} : { unit }) }));
   client.publish({ type: "status", from, timestamp: now, qos: 0, payload: { values: readings } }).catch(() => {}); // offline: the next reading is better than a late one
-}
-
-/** Numbers from 0 to 1, the same ones in each run (mulberry32). */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
