@@ -26,7 +26,7 @@ export interface PlantReport {
 
 const tick = 10;
 /** Milliseconds from the first sample until it counts: connections open, caches warm up. */
-const warmUp = 10_000;
+const warmUp = 20_000;
 
 /** Runs in the gateway that is measured: counts what comes of each tag and what is missing, and how late timers are. Writes a PlantReport. */
 export default definePlugin({
