@@ -1,6 +1,6 @@
 import type { Store } from "./store.ts";
 
-/** A store that outlives a client, but not its process: for an app that closes its client and makes another one, with what had waited. Values are kept as JSON text, as any other store would. */
+/** Keeps what waits in the memory of the process, as JSON text like every store: a client that is made with it goes on where an earlier one was closed. */
 export function memoryStore(): Store {
   const values = new Map<string, string>();
   return {

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer, type AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { testPlugin, until } from "@busbar/core/testkit";
+import { freePort, testPlugin, until } from "@busbar/core/testkit";
 import modbus from "@busbar/modbus";
 import { probeModbus } from "@busbar/modbus/probe";
 import opcuaSim from "@busbar/opcua-sim";
@@ -20,15 +20,6 @@ const works = (command: string, ...words: string[]): boolean => spawnSync(comman
 const noPymodbus = works(python, "-c", "from pymodbus.server import StartAsyncTcpServer") ? false : "pymodbus is not installed";
 const noLibmodbus = works("pkg-config", "--exists", "libmodbus") && works("cc", "--version") ? false : "libmodbus, or a C compiler, is not installed";
 const noMbpoll = spawnSync("mbpoll", ["-h"]).error === undefined ? false : "mbpoll is not installed";
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** Starts a server that listens on a port, and waits until it does. */
 async function start(t: TestContext, command: string, words: (port: number) => readonly string[]): Promise<number> {

@@ -3,11 +3,10 @@ import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { createPrivateKey } from "node:crypto";
 import { once } from "node:events";
 import { writeFileSync, readFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { until } from "@busbar/core/testkit";
+import { freePort, until } from "@busbar/core/testkit";
 import { certificateBytes, describeCertificate } from "../plugins/opcua/certificate-text.ts";
 import { openOwnCertificate } from "../plugins/opcua/own-certificate.ts";
 import { openRig, temporaryFolder, type ClientRig } from "../plugins/opcua/testing/client-rig.ts";
@@ -53,15 +52,6 @@ async function start(port: number, ...more: readonly string[]): Promise<Peer> {
       await once(child, "exit");
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 const tank = { under: "/Objects/tank", device: "tank" };

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startChild } from "../machine/child.ts";
 import type { Child } from "../machine/child.ts";
 import { denoProgram, nodeProgram } from "../machine/runtimes.ts";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../../core/testkit/free-port.ts";
 import type { Target } from "./target.ts";
 
 /** Runtimes that Busbar runs on. */

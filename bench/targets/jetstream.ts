@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { startChild } from "../machine/child.ts";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../../core/testkit/free-port.ts";
 import type { Target } from "./target.ts";
 
 /** Debian puts it where a user's PATH does not reach. */

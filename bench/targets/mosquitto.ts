@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startChild } from "../machine/child.ts";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../../core/testkit/free-port.ts";
 import type { Target } from "./target.ts";
 
 /** Debian puts it where a user's PATH does not reach. */

@@ -8,6 +8,7 @@ export * from "./codec-suite.ts";
 export * from "./create-random.ts";
 export * from "./fake-clock.ts";
 export * from "./framing-suite.ts";
+export * from "./free-port.ts";
 export * from "./journal-message.ts";
 export * from "./journal-suite.ts";
 export * from "./make-certificate.ts";

@@ -1,21 +1,10 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { until } from "@busbar/core/testkit";
+import { freePort, until } from "@busbar/core/testkit";
 import { startExample } from "../../test/support/example.ts";
-
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 test("examples/edge-cloud thins at the edge, brings all of it to the cloud through cuts of the line, and commands back", { timeout: 180_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), "busbar-edge-"));

@@ -1,28 +1,17 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { until } from "@busbar/core/testkit";
+import { freePort, until } from "@busbar/core/testkit";
 import { withoutBrowser, withPage } from "../../test/support/browser.ts";
 import { startExample, type RunningExample } from "../../test/support/example.ts";
 
 const line = "acme/berlin/packaging/line-1";
 
-/** Ports that are free now. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
 /** The example with times that a test can wait for. */
 async function startFactory(folder: string): Promise<RunningExample> {
-  const [opcua, modbus, mes] = await freePorts(3);
+  const [opcua, modbus, mes] = [await freePort(), await freePort(), await freePort()];
   return await startExample("factory", {
     folder,
     changes: [

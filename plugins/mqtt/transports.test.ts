@@ -1,25 +1,14 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { testPlugin, until } from "@busbar/core/testkit";
+import { freePort, testPlugin, until } from "@busbar/core/testkit";
 import mqtt from "./mod.ts";
 import { Mosquitto, noMosquitto } from "./testing/mosquitto.ts";
 
 const skip = noMosquitto ?? false;
 const certificates = join(import.meta.dirname, "testing/certs");
 const pem = (name: string): string => readFileSync(join(certificates, name), "utf8");
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 test("mqtt speaks to Mosquitto over TLS with a client certificate, over WebSocket, and over WebSocket with TLS", { skip }, async () => {
   const [tls, ws, wss] = [await freePort(), await freePort(), await freePort()];

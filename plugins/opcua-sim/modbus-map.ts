@@ -49,7 +49,7 @@ export function writeRegisters(slot: Slot, number: number, view: DataView, at: n
   }
 }
 
-/** Writes what stands for "no value" in the slot's format: NaN, 0x80000000, 0x8000 or 0xFFFF (SunSpec Information Model Specification, "not implemented"). */
+/** Writes what stands for "no value" in the slot's format: NaN, 0x80000000, 0x8000 or 0xFFFF (SunSpec Information Model Specification, points that a device does not have). */
 export function writeMissing(slot: Slot, view: DataView): void {
   switch (slot.format) {
     case "float32":

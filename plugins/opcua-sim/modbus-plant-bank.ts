@@ -4,7 +4,7 @@ import { simulatedIdentity } from "./modbus-identity.ts";
 import { createModbusMap, type ModbusUnit, readRegisters, writeMissing, writeRegisters } from "./modbus-map.ts";
 import type { Simulation } from "./simulation.ts";
 
-/** The machines of a plant as Modbus units, by unit id, laid out by `createModbusMap`. A tag of bad quality reads as SunSpec's "not implemented": NaN, 0x8000, 0xFFFF. */
+/** The machines of a plant as Modbus units, by unit id, laid out by `createModbusMap`. A tag of bad quality reads as what SunSpec has for points without a value: NaN, 0x8000, 0xFFFF. */
 export function plantBanks(simulation: Simulation): ReadonlyMap<number, ModbusBank> {
   return new Map([...createModbusMap(simulation.plant)].map(([id, unit]) => [id, plantBank(unit, simulation)]));
 }

@@ -27,7 +27,10 @@ async function start(t: TestContext, more: Record<string, unknown> = {}) {
   gateway.bus.subscribe("#", (message) => void seen.push(message));
   const ask = async (to: string, payload: unknown): Promise<any> => ((await gateway.bus.request({ type: "command", to, from: "console", payload }, { signal: AbortSignal.timeout(20_000) })).payload as { result: unknown }).result;
   const readings = (id: string): any[] => (seen.findLast((message) => message.topic === `status/${id}`)!.payload as { values: any[] }).values;
-  const events = () => seen.filter((message) => (message.payload as { event?: string } | null)?.event === "fault").map(({ topic, qos, payload }) => [topic, qos, (payload as any).kind, (payload as any).state]);
+  const events = () => seen.flatMap(({ topic, qos, payload }) => {
+    const { event, kind, state } = (payload ?? {}) as Readonly<Record<string, unknown>>;
+    return event === "fault" ? [[topic, qos, kind, state]] : [];
+  });
   return { clock, gateway, ask, readings, events };
 }
 

@@ -158,10 +158,12 @@ test("Subscriptions go to another session by transfer, and reports that got lost
       }
       answer(error, response);
     });
-    for (let value = 1; values.at(-1) !== 3 || swallowed === 0; value = (value % 3) + 1) {
-      set(value);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    let value = 0;
+    const setNext = (): Promise<void> => {
+      set((value = (value % 3) + 1));
+      return new Promise((resolve) => setTimeout(resolve, 50)); // a report each
+    };
+    await until("a report was swallowed, and the values went on", () => values.at(-1) === 3 && swallowed > 0, { turn: setNext });
     await until("what was swallowed has come, too", () => [1, 2, 3].every((value) => values.includes(value)));
     assert.equal(missed, 0);
 

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
 import { test } from "node:test";
 import type { Envelope } from "@busbar/core";
-import { testPlugin, until, type TestGateway } from "@busbar/core/testkit";
+import { freePort, testPlugin, until, type TestGateway } from "@busbar/core/testkit";
 import * as v from "valibot";
 import { openListener, type Listener } from "../testing/listener.ts";
 import { uplink, uplinkConfig } from "./mod.ts";
@@ -18,15 +16,6 @@ function hear({ bus }: TestGateway): readonly Envelope[] {
 }
 
 const startUplink = (upper: Pick<Listener, "url">, config: object = {}): Promise<TestGateway> => testPlugin(uplink, { ...quick, url: upper.url, ...config });
-
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 test("uplink sends what the journal holds, under its own id, with msgid, time, qos and retain as they were", async () => {
   await using upper = await openListener();
